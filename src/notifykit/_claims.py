@@ -1,0 +1,361 @@
+"""What a bus stores and hands out: envelopes, claims, stored messages, and the answers of its operations."""
+
+import enum
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+
+from attrs import field, frozen
+
+from notifykit._clock import to_utc_or_none
+from notifykit._messages import Lane
+from notifykit.errors import ConfigurationError, PayloadTooLargeError
+
+__all__ = [
+    "MAX_BATCH",
+    "MAX_BATCH_BYTES",
+    "MAX_BODY_BYTES",
+    "MAX_CLAIMS",
+    "MAX_CLAIM_AGE",
+    "MAX_ERROR_BYTES",
+    "MAX_KEY_BYTES",
+    "MAX_TAKEOVERS",
+    "Action",
+    "Changed",
+    "Claim",
+    "Claimed",
+    "Counters",
+    "Depth",
+    "Enqueued",
+    "Envelope",
+    "Extended",
+    "Filter",
+    "Hold",
+    "Page",
+    "Reason",
+    "Settled",
+    "State",
+    "Stats",
+    "StoredMessage",
+    "check_batch",
+    "check_claim",
+    "check_lease",
+]
+
+MAX_BATCH = 1_000
+"""Messages in one ``enqueue``."""
+MAX_BATCH_BYTES = 4 * 1024 * 1024
+"""Bytes of all bodies in one ``enqueue``."""
+MAX_BODY_BYTES = 256 * 1024
+"""Bytes of one body."""
+MAX_KEY_BYTES = 200
+"""UTF-8 bytes of an id, a name or a key."""
+MAX_ERROR_BYTES = 1024
+"""UTF-8 bytes kept of an error's text."""
+MAX_CLAIMS = 256
+"""Messages in one ``claim``."""
+MAX_CLAIM_AGE = timedelta(minutes=15)
+"""How long after its claim a lease can be extended."""
+MAX_TAKEOVERS = 20
+"""Expired leases in the life of a message; one more and it is dead."""
+
+
+@frozen(kw_only=True)
+class Envelope:
+    """All that a bus sees of a message. The body is opaque to it.
+
+    ``due_at`` None is at once, by the bus's clock, so that two hosts whose clocks differ delay nothing.
+    """
+
+    id: str
+    channel: str
+    lane: Lane
+    due_at: datetime | None = field(default=None, converter=to_utc_or_none)
+    expires_at: datetime | None = field(default=None, converter=to_utc_or_none)
+    max_attempts: int = 4
+    idempotency_key: str | None = None
+    group: str | None = None
+    recipient_id: str = ""
+    template: str = ""
+    body: bytes = field(default=b"", repr=False)
+
+
+@frozen
+class Enqueued:
+    """The answer for one envelope: ``duplicate_of`` is None when it was stored, else the id of the live message it repeats."""
+
+    id: str
+    duplicate_of: str | None = None
+
+
+@frozen
+class Claim:
+    """A message under a lease.
+
+    Attributes:
+        attempt: 1 on the first claim; counted by the claim, so that a crash counts.
+        token: names this claim alone; a settle with any other is stale.
+        claimed_at: when the bus handed it out, in bus time.
+        lease_until: from then on another claim may take it over.
+        progress: what the last ``Retry`` or ``Release`` left, empty at first.
+    """
+
+    envelope: Envelope
+    attempt: int
+    token: str
+    claimed_at: datetime
+    lease_until: datetime
+    progress: bytes = field(default=b"", repr=False)
+
+
+class Settled(enum.Enum):
+    """What a settle did to one claim. None of these is raised."""
+
+    DONE = "done"
+    """The outcome was stored."""
+    DEAD = "dead"
+    """The outcome was stored, and the message is now a dead letter."""
+    GONE = "gone"
+    """There is no such message: a settle that was repeated, or a purge came first."""
+    STALE = "stale"
+    """Another claim holds it, or nobody: nothing was changed."""
+
+
+class Extended(enum.Enum):
+    """What an extend did to one claim."""
+
+    DONE = "done"
+    STALE = "stale"
+    LIMIT = "limit"
+    """The claim is as old as it may become; the lease was left, or moved up to that limit."""
+
+
+@frozen
+class Claimed:
+    """The answer of a claim.
+
+    Attributes:
+        claims: in the order in which they are to be sent.
+        settled: one for each settlement given, in that order.
+        next_at: bus time at which something of this channel's allowed lanes may next become claimable, not before now; None
+            if nothing is foreseen. It is the least of: for each lane with waiting messages that is not held for ever, the
+            later of the first ``due_at`` and the end of its holds; and the lease end of every claimed message.
+        dead: ids of messages that this claim found expired or crashed for good and made dead letters.
+    """
+
+    claims: tuple[Claim, ...] = ()
+    settled: tuple[Settled, ...] = ()
+    next_at: datetime | None = None
+    dead: tuple[str, ...] = ()
+
+
+class State(enum.Enum):
+    """Where a stored message is. Scheduled and ready are both *waiting*: time alone parts them."""
+
+    SCHEDULED = "scheduled"
+    READY = "ready"
+    CLAIMED = "claimed"
+    DEAD = "dead"
+
+
+class Reason(enum.Enum):
+    """Why a message is dead."""
+
+    FAILED = "failed"
+    """Its retries were used up."""
+    CRASH = "crash"
+    """Its workers died with it until its attempts, or its take-overs, were used up."""
+    EXPIRED = "expired"
+    """It was not sent before its ``expires_at``."""
+    REJECTED = "rejected"
+    """The provider, or the channel, refused it for good."""
+    ADDRESS_GONE = "address_gone"
+    """Its address does not exist any more."""
+    ADDRESS_MOVED = "address_moved"
+    """Its address moved; it was sent anew to the other one."""
+    SUPPRESSED = "suppressed"
+    """Its address is on the suppression list."""
+    UNWANTED = "unwanted"
+    """The application's ``should_send`` said no."""
+    UNRENDERABLE = "unrenderable"
+    """Its template or variables do not render."""
+    UNKNOWN = "unknown"
+    """It may have been sent; nobody knows."""
+    UNREADABLE = "unreadable"
+    """Its body cannot be decoded; the bytes are kept."""
+
+
+@frozen(kw_only=True)
+class StoredMessage:
+    """A message as it lies in the bus.
+
+    Attributes:
+        envelope: with the body only where it was asked for; ``due_at`` is the current one.
+        attempts: claims counted so far.
+        takeovers: how often its lease ran out.
+        replays: how often it came back from the dead.
+        reason, error, died_at: of a dead letter.
+        lease_until: of a claimed one.
+        seq: its place in the order of arrival.
+    """
+
+    envelope: Envelope
+    state: State
+    attempts: int = 0
+    takeovers: int = 0
+    replays: int = 0
+    reason: Reason | None = None
+    error: str | None = None
+    died_at: datetime | None = None
+    lease_until: datetime | None = None
+    progress: bytes = field(default=b"", repr=False)
+    seq: int = 0
+
+
+@frozen(kw_only=True)
+class Filter:
+    """Which stored messages are meant; None does not restrict. Times are those of death for dead ones, else ``due_at``."""
+
+    ids: tuple[str, ...] | None = None
+    channel: str | None = None
+    lane: Lane | None = None
+    recipient_id: str | None = None
+    template: str | None = None
+    group: str | None = None
+    state: State | None = None
+    reason: Reason | None = None
+    since: datetime | None = field(default=None, converter=to_utc_or_none)
+    until: datetime | None = field(default=None, converter=to_utc_or_none)
+
+
+@frozen
+class Page:
+    """Some stored messages in the order of arrival; ``next`` continues the listing, None at its end."""
+
+    messages: tuple[StoredMessage, ...]
+    next: str | None = None
+
+
+class Action(enum.Enum):
+    """What ``change`` does to the messages of its filter."""
+
+    REPLAY = "replay"
+    """Dead ones go to the tail with attempts at 0."""
+    PURGE = "purge"
+    """Dead ones are removed."""
+    CANCEL = "cancel"
+    """Waiting ones are removed."""
+
+
+@frozen
+class Changed:
+    """The ids that were changed, and those whose replay was refused because a live message has their idempotency key."""
+
+    ids: tuple[str, ...]
+    refused: tuple[str, ...] = ()
+
+
+@frozen
+class Hold:
+    """A channel, or one lane of it, that is not handed out until a time; one per reason."""
+
+    channel: str
+    lane: Lane | None
+    until: datetime
+    reason: str
+
+
+@frozen
+class Depth:
+    """How many messages a channel's lane holds; ``oldest_ready`` is the age of the one that has been ready longest."""
+
+    ready: int = 0
+    scheduled: int = 0
+    claimed: int = 0
+    dead: int = 0
+    oldest_ready: timedelta | None = None
+
+
+@frozen
+class Counters:
+    """Transitions since the store was made. enqueued = acked + purged + cancelled + waiting + claimed + dead, always.
+
+    Attributes:
+        retried: settled with ``Retry`` and put back.
+        released: settled with ``Release``.
+        died: became a dead letter, for whatever reason; a replay that dies again counts again.
+        taken_over: leases that ran out and were taken over.
+        stale: settles refused because another claim held the message.
+    """
+
+    enqueued: int = 0
+    duplicates: int = 0
+    claimed: int = 0
+    acked: int = 0
+    retried: int = 0
+    released: int = 0
+    died: int = 0
+    replayed: int = 0
+    purged: int = 0
+    cancelled: int = 0
+    taken_over: int = 0
+    stale: int = 0
+
+
+@frozen
+class Stats:
+    """The state of a bus at one moment, by (channel, lane); ``groups`` counts the live and dead messages by group."""
+
+    depths: Mapping[tuple[str, Lane], Depth]
+    counters: Mapping[tuple[str, Lane], Counters]
+    groups: Mapping[str, Depth] = field(factory=dict)
+    holds: tuple[Hold, ...] = ()
+
+
+def check_batch(envelopes: Sequence[Envelope]) -> None:
+    """Refuse what no bus may store.
+
+    Raises:
+        PayloadTooLargeError: more than 1,000 messages or 4 MiB, or a body over 256 KiB.
+        ConfigurationError: a name or key over 200 bytes, or an empty id or channel.
+    """
+    if len(envelopes) > MAX_BATCH:
+        raise PayloadTooLargeError(f"{len(envelopes)} messages in one call; at most {MAX_BATCH}", size=len(envelopes), limit=MAX_BATCH)
+    total = 0
+    for each in envelopes:
+        size = len(each.body)
+        total += size
+        if size > MAX_BODY_BYTES:
+            raise PayloadTooLargeError(f"message {each.id} has {size} bytes; at most {MAX_BODY_BYTES}", size=size, limit=MAX_BODY_BYTES)
+        for name in (each.id, each.channel, each.idempotency_key, each.group, each.recipient_id, each.template):
+            if name and len(name) > 50 and len(name.encode(errors="replace")) > MAX_KEY_BYTES:
+                raise ConfigurationError(f"message {each.id[:50]}: an id, name or key is longer than {MAX_KEY_BYTES} bytes")
+        if not each.id or not each.channel:
+            raise ConfigurationError("a message needs an id and a channel")
+        if not isinstance(each.lane, Lane):
+            raise ConfigurationError(f"{each.lane!r} is not a lane; use Lane.TRANSACTIONAL or Lane.CAMPAIGN")
+        if each.max_attempts < 1:
+            raise ConfigurationError(f"message {each.id}: max_attempts must be at least 1")
+    if total > MAX_BATCH_BYTES:
+        raise PayloadTooLargeError(f"{total} bytes in one call; at most {MAX_BATCH_BYTES}", size=total, limit=MAX_BATCH_BYTES)
+
+
+def check_claim(lanes: Mapping[Lane, int], limit: int, lease: timedelta) -> None:
+    """Refuse a claim that no bus can answer.
+
+    Raises:
+        ConfigurationError: limit outside 0 to 256, a lease that is not positive or is over 15 minutes, an unknown lane.
+    """
+    if not 0 <= limit <= MAX_CLAIMS:
+        raise ConfigurationError(f"a claim takes 0 to {MAX_CLAIMS} messages, not {limit}")
+    check_lease(lease)
+    for lane, most in lanes.items():
+        if not isinstance(lane, Lane):
+            raise ConfigurationError(f"{lane!r} is not a lane; use Lane.TRANSACTIONAL or Lane.CAMPAIGN")
+        if most < 0:
+            raise ConfigurationError(f"lane {lane.value}: {most} is not a number of messages")
+
+
+def check_lease(lease: timedelta) -> None:
+    """Refuse a lease that is not positive or is over 15 minutes with a ConfigurationError."""
+    if not timedelta(0) < lease <= MAX_CLAIM_AGE:
+        raise ConfigurationError(f"a lease lasts more than nothing and at most 15 minutes, not {lease}")

@@ -1,0 +1,58 @@
+"""Time: aware UTC datetimes outside, whole milliseconds since the epoch inside a store."""
+
+import time
+from datetime import UTC, datetime, timedelta
+
+from notifykit.errors import ConfigurationError
+
+__all__ = ["FOREVER", "SystemClock", "from_ms", "to_ms", "to_utc", "to_utc_or_none"]
+
+FOREVER = datetime(9999, 12, 31, tzinfo=UTC)
+"""The latest time there is, for a hold that only a person lifts."""
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MS = timedelta(milliseconds=1)
+
+
+class SystemClock:
+    """The machine's clock."""
+
+    def now(self) -> datetime:
+        """Return the time of day, aware and in UTC."""
+        return datetime.now(UTC)
+
+    def monotonic(self) -> float:
+        """Return seconds of a clock that never runs backwards."""
+        return time.monotonic()
+
+
+def to_ms(moment: datetime) -> int:
+    """Return milliseconds since the epoch, rounded up so that nothing comes early."""
+    return -((_EPOCH - moment) // _MS)
+
+
+def from_ms(ms: int) -> datetime:
+    """Return the aware UTC datetime of milliseconds since the epoch."""
+    return _EPOCH + timedelta(milliseconds=ms)
+
+
+def to_utc(moment: datetime) -> datetime:
+    """Return *moment* in UTC, rounded up to whole milliseconds, the resolution of every bus.
+
+    Raises:
+        ConfigurationError: it is naive, or no datetime at all.
+    """
+    if not isinstance(moment, datetime):
+        raise ConfigurationError(f"a time must be an aware datetime, not {type(moment).__name__}")
+    if moment.utcoffset() is None:
+        raise ConfigurationError(
+            "a naive datetime means a different time on every machine: give it a tzinfo, for example datetime.now(UTC)"
+        )
+    rest = moment.microsecond % 1000
+    utc = moment.astimezone(UTC)
+    return utc + timedelta(microseconds=1000 - rest) if rest else utc
+
+
+def to_utc_or_none(moment: datetime | None) -> datetime | None:
+    """Return :func:`to_utc` of *moment*, or None for None."""
+    return None if moment is None else to_utc(moment)

@@ -1,0 +1,222 @@
+"""What happened, as frozen records, and who hears of it.
+
+No event bears an address, a variable or a secret: they may go to logs and metrics as they are.
+"""
+
+import logging
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any, Protocol, TypeAlias
+
+from attrs import field, frozen
+
+from notifykit._claims import Reason
+from notifykit._messages import Address, Lane, Message
+
+__all__ = [
+    "AddressGone",
+    "AddressMoved",
+    "BusRecovered",
+    "BusUnreachable",
+    "ChannelDown",
+    "ChannelRecovered",
+    "DefaultLimitReached",
+    "Delivered",
+    "Died",
+    "Duplicate",
+    "Enqueued",
+    "Event",
+    "MessageEvent",
+    "Observer",
+    "Postponed",
+    "Released",
+    "Retried",
+    "Skipped",
+    "Stale",
+    "Suppressed",
+    "tell",
+]
+
+_log = logging.getLogger("notifykit")
+
+
+@frozen(kw_only=True)
+class MessageEvent:
+    """What every event about one message bears."""
+
+    message_id: str
+    channel: str
+    lane: Lane
+    template: str = ""
+    request_id: str | None = None
+    group: str | None = None
+    attempt: int = 0
+
+    @classmethod
+    def of(cls, message: Message, attempt: int = 0, **facts: Any) -> Any:
+        """Return an event of this class about *message*."""
+        return cls(
+            message_id=message.id,
+            channel=message.channel,
+            lane=message.lane,
+            template=message.template,
+            request_id=message.request_id,
+            group=message.group,
+            attempt=attempt,
+            **facts,
+        )
+
+
+@frozen(kw_only=True)
+class Enqueued(MessageEvent):
+    """It is on the bus."""
+
+
+@frozen(kw_only=True)
+class Duplicate(MessageEvent):
+    """It was on the bus already, by id or by idempotency key."""
+
+    duplicate_of: str
+
+
+@frozen(kw_only=True)
+class Delivered(MessageEvent):
+    """The provider took it. ``delivery_time_ms`` runs from the call of the channel to its answer."""
+
+    delivery_time_ms: float
+    provider_id: str | None = None
+    settled: bool = True
+
+
+@frozen(kw_only=True)
+class Retried(MessageEvent):
+    """It failed and will be tried again after *delay*."""
+
+    error: str
+    delay: timedelta
+    delivery_time_ms: float | None = None
+
+
+@frozen(kw_only=True)
+class Released(MessageEvent):
+    """It was not tried after all, and goes back with its attempt."""
+
+    cause: str
+
+
+@frozen(kw_only=True)
+class Postponed(MessageEvent):
+    """A rate limit held it back; it goes when there is room."""
+
+    delay: timedelta
+
+
+@frozen(kw_only=True)
+class Died(MessageEvent):
+    """It became a dead letter."""
+
+    reason: Reason
+    error: str = ""
+    delivery_time_ms: float | None = None
+
+
+@frozen(kw_only=True)
+class Suppressed(MessageEvent):
+    """It was not enqueued or not sent, because its address is suppressed."""
+
+
+@frozen(kw_only=True)
+class Skipped:
+    """A recipient has no address on a channel, so there is no message."""
+
+    recipient_id: str
+    channel: str
+    template: str
+
+
+@frozen(kw_only=True)
+class Stale(MessageEvent):
+    """Its lease ran out while it was being sent, and another worker has it: it may have been sent twice."""
+
+
+@frozen(kw_only=True)
+class AddressGone:
+    """An address does not exist any more: the application should forget it."""
+
+    recipient_id: str
+    channel: str
+    address: Address = field(repr=False)
+
+
+@frozen(kw_only=True)
+class AddressMoved:
+    """An address has a new one in its place: the application should take it over."""
+
+    recipient_id: str
+    channel: str
+    address: Address = field(repr=False)
+    new_address: Address = field(repr=False)
+
+
+@frozen(kw_only=True)
+class ChannelDown:
+    """A channel cannot be used: its messages are held, and one probes it after *retry_after*."""
+
+    channel: str
+    error: str
+    retry_after: timedelta
+
+
+@frozen(kw_only=True)
+class ChannelRecovered:
+    """A channel that was down took a message again."""
+
+    channel: str
+
+
+@frozen(kw_only=True)
+class DefaultLimitReached:
+    """A built-in rate limit, which the application has not set, holds messages back. Told once per worker and channel."""
+
+    channel: str
+    limits: str
+
+
+@frozen(kw_only=True)
+class BusUnreachable:
+    """The worker cannot reach its bus, and keeps trying."""
+
+    error: str
+
+
+@frozen(kw_only=True)
+class BusRecovered:
+    """The worker reaches its bus again."""
+
+
+Event: TypeAlias = (
+    MessageEvent
+    | Skipped
+    | AddressGone
+    | AddressMoved
+    | ChannelDown
+    | ChannelRecovered
+    | DefaultLimitReached
+    | BusUnreachable
+    | BusRecovered
+)
+
+
+class Observer(Protocol):
+    """Hears of every event, at once and in the thread of the event loop: it must not block."""
+
+    def __call__(self, event: Event, /) -> None: ...
+
+
+def tell(observers: Sequence[Observer], event: Event) -> None:
+    """Tell every observer; one that raises is logged, and the others hear all the same."""
+    for observer in observers:
+        try:
+            observer(event)
+        except Exception:
+            _log.exception("an observer failed on %s", type(event).__name__)

@@ -1,0 +1,214 @@
+"""What is sent, to whom, and what became of it."""
+
+import enum
+from collections.abc import Mapping
+from datetime import datetime
+from types import MappingProxyType
+from typing import Any
+
+from attrs import field, frozen
+
+from notifykit._clock import to_utc, to_utc_or_none
+from notifykit._ids import new_id
+from notifykit.errors import ConfigurationError, NotifykitError
+
+__all__ = [
+    "DEFAULT_MAX_ATTEMPTS",
+    "Address",
+    "Content",
+    "Delivery",
+    "FallbackStep",
+    "Lane",
+    "Markup",
+    "Message",
+    "Part",
+    "Receipt",
+    "Recipient",
+    "Status",
+]
+
+DEFAULT_MAX_ATTEMPTS = 4
+"""One attempt and three retries."""
+
+_NOTHING: Mapping[str, Any] = MappingProxyType({})
+
+
+class Lane(enum.Enum):
+    """Which queue of a channel a message waits in; every ready transactional message goes before any campaign one."""
+
+    TRANSACTIONAL = "transactional"
+    CAMPAIGN = "campaign"
+
+
+class Delivery(enum.Enum):
+    """What a crash between sending and settling may do to a message."""
+
+    AT_LEAST_ONCE = "at_least_once"
+    """It may be sent twice (the default)."""
+    AT_MOST_ONCE = "at_most_once"
+    """It may be lost: it is settled before it is sent. For one-time codes that must not come twice."""
+
+
+class Status(enum.Enum):
+    """What became of a message, as far as the receipt knows."""
+
+    SENT = "sent"
+    QUEUED = "queued"
+    DUPLICATE = "duplicate"
+    SKIPPED = "skipped"
+    SUPPRESSED = "suppressed"
+    RETRYING = "retrying"
+    FAILED = "failed"
+    UNKNOWN = "unknown"
+
+
+class Markup(enum.Enum):
+    """The language a part is written in; it decides how values are escaped."""
+
+    HTML = "html"
+    TEXT = "text"
+    LINE = "line"
+    MARKDOWN_V2 = "markdown_v2"
+    JSON = "json"
+
+
+@frozen
+class Part:
+    """One piece of content that a channel takes: its markup, and whether every template must have it."""
+
+    markup: Markup
+    required: bool = True
+
+
+@frozen
+class Content:
+    """A rendered notification: the text of each part by its name."""
+
+    parts: Mapping[str, str]
+
+    def __getitem__(self, part: str) -> str:
+        return self.parts[part]
+
+    def get(self, part: str) -> str | None:
+        """Return the text of *part*, or None if the template does not have it."""
+        return self.parts.get(part)
+
+
+@frozen
+class Address:
+    """Where one channel reaches one recipient.
+
+    Attributes:
+        value: the canonical form, made of JSON values, that the channel's ``send`` takes.
+        key: the same for every spelling of one address; rate limits and suppressions go by it.
+    """
+
+    value: Any = field(repr=False)
+    key: str = field(repr=False)
+
+
+def _addresses(raw: Mapping[str, Any]) -> Mapping[str, tuple[Any, ...]]:
+    """Return every channel's addresses as a tuple; a list or tuple of addresses stays several."""
+    several = {channel: tuple(each) if isinstance(each, list | tuple) else (each,) for channel, each in raw.items() if each is not None}
+    return MappingProxyType({channel: each for channel, each in several.items() if each})
+
+
+@frozen
+class Recipient:
+    """A person who may be notified.
+
+    Attributes:
+        id: the application's own id for the person.
+        addresses: by channel name or channel kind: one address, or a list of several.
+        locale: a BCP 47 tag such as ``cs-CZ``.
+        timezone: an IANA name such as ``Europe/Prague``.
+        variables: added to those of each notification to this person; handy in campaigns.
+    """
+
+    id: str
+    addresses: Mapping[str, tuple[Any, ...]] = field(factory=dict, converter=_addresses, repr=False)
+    locale: str | None = None
+    timezone: str | None = None
+    variables: Mapping[str, Any] = field(default=_NOTHING, repr=False)
+
+
+@frozen
+class FallbackStep:
+    """A channel that is tried when those before it have failed, with the recipient's addresses there."""
+
+    channel: str
+    addresses: tuple[Address, ...]
+
+
+def _positive(instance: object, attribute: Any, value: int) -> None:
+    if not isinstance(value, int) or not 1 <= value <= 1000:
+        raise ConfigurationError(f"{attribute.name} must be a whole number from 1 to 1000, not {value!r}")
+
+
+@frozen(kw_only=True)
+class Message:
+    """One notification for one address of one recipient on one channel: what is queued, retried and dead-lettered.
+
+    Attributes:
+        id: UUIDv7; the same on every attempt.
+        channel: the name of the channel in the notifier.
+        address: validated when the message was made.
+        variables: JSON values, or ``datetime``, ``date``, ``time``, ``timedelta``, ``Decimal`` and ``UUID``.
+        due_at: aware UTC, whole milliseconds; the message is not sent before. None is at once, by the bus's clock.
+        expires_at: aware UTC, whole milliseconds; the message is not sent after.
+        max_attempts: 1 to 1000, counting the first.
+        idempotency_key: one live message per key; already particular to recipient, channel and address.
+        fallback: the channels still to try when this one has failed for good.
+        group: the campaign it belongs to.
+        request_id: the caller's, for its logs.
+        trace: W3C trace context.
+    """
+
+    id: str = field(factory=new_id)
+    channel: str
+    address: Address
+    recipient_id: str
+    template: str
+    variables: Mapping[str, Any] = field(default=_NOTHING, repr=False)
+    lane: Lane = Lane.TRANSACTIONAL
+    locale: str | None = None
+    timezone: str | None = None
+    due_at: datetime | None = field(default=None, converter=to_utc_or_none)
+    expires_at: datetime | None = field(default=None, converter=to_utc_or_none)
+    max_attempts: int = field(default=DEFAULT_MAX_ATTEMPTS, validator=_positive)
+    idempotency_key: str | None = None
+    delivery: Delivery = Delivery.AT_LEAST_ONCE
+    fallback: tuple[FallbackStep, ...] = ()
+    group: str | None = None
+    request_id: str | None = None
+    trace: Mapping[str, str] = _NOTHING
+    created_at: datetime = field(converter=to_utc)
+
+
+@frozen(kw_only=True)
+class Receipt:
+    """What became of one message.
+
+    Attributes:
+        provider_id: the provider's own id of what was sent, if it gave one.
+        error: why it was not sent; None when it was.
+        attempt: 1 on the first attempt; 0 when none was made.
+        delivery_time_ms: from the call of the channel to its answer; None when the channel was not called.
+        reason: a word for a skipped or suppressed message.
+    """
+
+    message_id: str
+    channel: str
+    recipient_id: str
+    status: Status
+    provider_id: str | None = None
+    error: NotifykitError | None = None
+    attempt: int = 0
+    delivery_time_ms: float | None = None
+    reason: str | None = None
+
+    def raise_for_status(self) -> "Receipt":
+        """Raise the error if there is one; return the receipt otherwise."""
+        if self.error is not None:
+            raise self.error
+        return self

@@ -1,0 +1,141 @@
+"""How a claim ends, and the pure decision from an error to an ending."""
+
+from datetime import datetime, timedelta
+from typing import TypeAlias
+
+from attrs import field, frozen
+
+from notifykit._backoff import Backoff, exponential, jittered
+from notifykit._claims import MAX_ERROR_BYTES, Claim, Envelope, Reason
+from notifykit._clock import to_utc, to_utc_or_none
+from notifykit._messages import Lane
+from notifykit.errors import (
+    AddressGoneError,
+    AddressMovedError,
+    ChannelUnavailableError,
+    ConfigurationError,
+    OutcomeUnknownError,
+    PermanentError,
+    RateLimitedError,
+    RenderError,
+    TransientError,
+)
+
+__all__ = ["Ack", "Bury", "Outcome", "Release", "Retry", "RetryPolicy", "Settlement", "UnknownPolicy", "decide"]
+
+
+def _shortened(text: str) -> str:
+    raw = text.encode(errors="replace")
+    return raw[:MAX_ERROR_BYTES].decode(errors="ignore")
+
+
+@frozen
+class Ack:
+    """It was sent: gone from the bus. ``then`` is enqueued in the same step."""
+
+    then: tuple[Envelope, ...] = ()
+
+
+@frozen
+class Retry:
+    """Try again from *due_at* if attempts are left, behind what was ready before; else a dead letter, and ``then`` is enqueued."""
+
+    due_at: datetime = field(converter=to_utc)
+    error: str = field(default="", converter=_shortened)
+    progress: bytes = field(default=b"", repr=False)
+    then: tuple[Envelope, ...] = ()
+
+
+@frozen
+class Release:
+    """Not tried after all: the attempt is given back; to its old place, or to *due_at*. ``progress`` None leaves it as it is."""
+
+    due_at: datetime | None = field(default=None, converter=to_utc_or_none)
+    progress: bytes | None = field(default=None, repr=False)
+
+
+@frozen
+class Bury:
+    """A dead letter, now. ``then`` is enqueued in the same step."""
+
+    reason: Reason
+    error: str = field(default="", converter=_shortened)
+    then: tuple[Envelope, ...] = ()
+
+
+Outcome: TypeAlias = Ack | Retry | Release | Bury
+
+
+@frozen
+class Settlement:
+    """One claim and its outcome."""
+
+    claim: Claim
+    outcome: Outcome
+
+
+UnknownPolicy: TypeAlias = str
+"""What an unknown outcome becomes: ``retry``, ``hold`` (a dead letter) or ``assume_sent``."""
+
+
+def _known(instance: object, attribute: object, value: str) -> None:
+    if value not in ("retry", "hold", "assume_sent"):
+        raise ConfigurationError(f"an unknown outcome may be 'retry', 'hold' or 'assume_sent', not {value!r}")
+
+
+@frozen(kw_only=True)
+class RetryPolicy:
+    """When a failed message is tried again.
+
+    Attributes:
+        max_attempts: counting the first.
+        backoff: from the attempt that failed to the wait; 1 s, 2 s, 4 s … at most 1 h, plus 0–10 %.
+        unknown: what an unknown outcome becomes, by lane.
+    """
+
+    max_attempts: int = 4
+    backoff: Backoff = jittered(exponential())
+    unknown_transactional: UnknownPolicy = field(default="retry", validator=_known)
+    unknown_campaign: UnknownPolicy = field(default="hold", validator=_known)
+
+    def unknown(self, lane: Lane) -> UnknownPolicy:
+        """Return what an unknown outcome becomes in *lane*."""
+        return self.unknown_transactional if lane is Lane.TRANSACTIONAL else self.unknown_campaign
+
+
+def decide(error: Exception, claim: Claim, policy: RetryPolicy, now: datetime) -> Outcome:
+    """Return how *claim* ends after *error*. What else an error means (a hold, a suppression) is the worker's to do.
+
+    Any exception that no channel should raise counts as transient: it is retried, then a dead letter, never lost.
+    """
+    text = _describe(error)
+    match error:
+        case ChannelUnavailableError():
+            return Release()
+        case RateLimitedError():
+            due_at = None if error.scope == "channel" else now + max(error.retry_after, timedelta(0))
+            return Release(due_at, error.progress or None)
+        case AddressGoneError():
+            return Bury(Reason.ADDRESS_GONE, text)
+        case AddressMovedError():
+            return Bury(Reason.ADDRESS_MOVED, text)
+        case PermanentError():
+            return Bury(Reason.REJECTED, text)
+        case RenderError():
+            return Bury(Reason.UNRENDERABLE, text)
+        case OutcomeUnknownError():
+            match policy.unknown(claim.envelope.lane):
+                case "assume_sent":
+                    return Ack()
+                case "hold":
+                    return Bury(Reason.UNKNOWN, text)
+    wait = policy.backoff(claim.attempt)
+    progress = b""
+    if isinstance(error, TransientError):
+        wait = max(wait, error.retry_after or wait)
+        progress = error.progress
+    return Retry(now + wait, text, progress or claim.progress)
+
+
+def _describe(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}"

@@ -1,0 +1,113 @@
+"""Plug-ins by entry point: loaded by name, on demand, and blamed by name."""
+
+import threading
+from functools import cache
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any, cast
+
+from notifykit._urls import parse_url
+from notifykit.abc import Bus, Channel
+from notifykit.errors import BrokenPluginError, ConfigurationError, MissingExtraError, UnknownPluginError
+
+__all__ = ["BUSES", "CHANNELS", "bus_from_url", "channel_from_url", "get_bus", "installed", "load"]
+
+BUSES = "notifykit.buses"
+"""Entry-point group of buses: the name is a URL scheme, the object a Bus class with ``from_url``."""
+CHANNELS = "notifykit.channels"
+"""Entry-point group of channels: the name is a URL scheme, the object a Channel class."""
+
+
+def installed(group: str) -> dict[str, list[EntryPoint]]:
+    """Return every entry point of *group* by its name, several where names clash."""
+    found: dict[str, list[EntryPoint]] = {}
+    for each in sorted(entry_points(group=group), key=lambda each: (each.name, _package(each), each.value)):
+        alike = found.setdefault(each.name, [])
+        if not any(other.value == each.value and _package(other) == _package(each) for other in alike):
+            alike.append(each)
+    return found
+
+
+@cache
+def load(group: str, name: str) -> Any:
+    """Return what the entry point *name* of *group* points to.
+
+    Raises:
+        UnknownPluginError: nothing of that name is installed; lists what is.
+        MissingExtraError: the entry point's own optional dependency is absent; its text is the pip command.
+        BrokenPluginError: it cannot be imported, is no plug-in, or two packages claim the name.
+    """
+    known = installed(group)
+    if name not in known:
+        names = tuple(known)
+        what = "bus" if group == BUSES else "channel"
+        raise UnknownPluginError(
+            f"no {what} is installed for {name}://; there are: {', '.join(names)}", name=name, group=group, installed=names
+        )
+    point, *others = known[name]
+    package = _package(point)
+    if others:
+        claimants = ", ".join([package, *map(_package, others)])
+        raise BrokenPluginError(
+            f"several packages register {name}:// in {group}: {claimants}; uninstall all but one", name=name, package=claimants
+        )
+    try:
+        plugin = point.load()
+    except ModuleNotFoundError as error:
+        raise _missing(point, package, error) from error
+    except Exception as error:
+        raise BrokenPluginError(
+            f"{package} registers {name}:// but {point.value} cannot be loaded: {type(error).__name__}: {error}", name=name, package=package
+        ) from error
+    port = Bus if group == BUSES else Channel
+    if not (isinstance(plugin, type) and issubclass(plugin, port)):
+        raise BrokenPluginError(f"{package} registers {name}:// but {point.value} is no {port.__name__} class", name=name, package=package)
+    return plugin
+
+
+def _missing(point: EntryPoint, package: str, error: ModuleNotFoundError) -> ConfigurationError:
+    """Tell an absent extra, which the entry point names in its brackets, from a package that is broken."""
+    own = point.module.partition(".")[0]
+    module = (error.name or "").partition(".")[0]
+    if point.extras and module and module != own:
+        extra = point.extras[0]
+        return MissingExtraError(f'{point.name}:// needs an optional dependency: pip install "{package}[{extra}]"', extra=extra)
+    return BrokenPluginError(
+        f"{package} registers {point.name}:// but {point.value} needs {error.name}, which is not installed",
+        name=point.name,
+        package=package,
+    )
+
+
+def _package(point: EntryPoint) -> str:
+    return point.dist.name if point.dist else point.module
+
+
+def channel_from_url(url: str) -> Channel:
+    """Return the channel that *url* describes.
+
+    Raises: as :func:`load`, and ConfigurationError for the URL itself.
+    """
+    return cast("type[Channel]", load(CHANNELS, parse_url(url).scheme)).from_url(url)
+
+
+def bus_from_url(url: str) -> Bus:
+    """Return a new bus for *url*; it is not open yet.
+
+    Raises: as :func:`load`, and ConfigurationError for the URL itself.
+    """
+    plugin = load(BUSES, parse_url(url).scheme)
+    if not hasattr(plugin, "from_url"):
+        raise ConfigurationError(f"{plugin.__name__} cannot be made from a URL: construct it")
+    return cast("Bus", plugin.from_url(url))
+
+
+_shared: dict[str, Bus] = {}
+_lock = threading.Lock()
+
+
+def get_bus(url: str) -> Bus:
+    """Return this process's one bus for *url*: the same instance for every caller, thread and event loop."""
+    with _lock:
+        if url not in _shared:
+            _shared[url] = bus_from_url(url)
+        return _shared[url]
