@@ -5,6 +5,7 @@ after a round trip, so that what is sent at once renders the same as what was qu
 """
 
 import enum
+import math
 from collections.abc import Callable, Mapping
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
@@ -81,7 +82,7 @@ def _normal(value: Any, path: str, depth: int) -> Any:
             raise ConfigurationError(f"variable {path} is an integer of more than 64 bits; pass a Decimal or text")
         return int(value)
     if isinstance(value, float):
-        if value != value or value in (float("inf"), float("-inf")):
+        if not math.isfinite(value):
             raise ConfigurationError(f"variable {path} is {value}, which JSON does not know")
         return float(value)
     if isinstance(value, datetime):

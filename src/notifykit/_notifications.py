@@ -22,18 +22,18 @@ class Notification:
 
 
 @cache
-def template_name(notification: type[Notification]) -> str:
+def template_name(notification: type[Any]) -> str:
     """Return the template that a notification class names.
 
     >>> class TakeProfitFailure(Notification): ...
     >>> template_name(TakeProfitFailure)
     'take_profit_failure'
     """
-    return notification.template or re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", notification.__name__).lower()
+    return str(notification.template) or re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", notification.__name__).lower()
 
 
 @cache
-def _fields(notification: type[Notification]) -> tuple[str, ...]:
+def _fields(notification: type[Any]) -> tuple[str, ...]:
     if attrs.has(notification):
         return tuple(each.name for each in attrs.fields(notification))
     named = getattr(notification, "__dataclass_fields__", None)
@@ -54,5 +54,5 @@ def template_and_variables(notification: Notification | str, variables: Mapping[
         return notification, dict(variables or {})
     if not isinstance(notification, Notification):
         raise ConfigurationError(f"give a template's name or a Notification, not {type(notification).__name__}")
-    kind = type(notification)
+    kind: type[Any] = type(notification)
     return template_name(kind), {name: getattr(notification, name) for name in _fields(kind)} | dict(variables or {})

@@ -70,7 +70,7 @@ def parse_url(text: str) -> URL:
     userinfo, at, hosts = authority.rpartition("@")
     if not at and "@" in path:
         raise ConfigurationError(f"{scheme}://… has an '@' behind a '/'; {_ENCODE}")
-    user, colon, password = userinfo.partition(":")
+    user, _, password = userinfo.partition(":")
     return URL(
         scheme,
         unquote(user),

@@ -197,8 +197,8 @@ class Bus(ABC):
         Only messages in the state that the action is for are looked at, in the order of ``seq``. With *dry_run* the answer
         is the same and nothing changes.
 
-        A replayed message waits at the tail: due now, a new ``seq``, attempts and take-overs 0, replays + 1, progress kept, an ``expires_at``
-        that has passed removed. It takes its idempotency key again (for the ttl from now), or is refused if a live message has it.
+        A replayed message waits at the tail: due now, a new ``seq``, attempts and take-overs 0, replays + 1, progress kept,
+        an ``expires_at`` that has passed removed. It takes its idempotency key again (for the ttl from now), or is refused if a live message has it.
         """
 
     @abstractmethod
@@ -235,7 +235,7 @@ class Channel(ABC):
     """Rate limits that hold unless the application sets others, as ``"10/hour"`` or ``"30/minute; 1/second"``."""
 
     @classmethod
-    def from_url(cls, url: str) -> Self:
+    def from_url(cls, url: str) -> Self:  # noqa: ARG003
         """Make a channel from a URL of the scheme it is registered under; no I/O.
 
         Raises: ConfigurationError, naming the part of the URL and never showing its secrets.

@@ -1,0 +1,1 @@
+"""Templates and variables to content: one module per markup."""

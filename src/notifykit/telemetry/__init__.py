@@ -1,0 +1,1 @@
+"""What happened, told to the outside: one module per integration."""

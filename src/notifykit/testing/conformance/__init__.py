@@ -1,0 +1,1 @@
+"""The laws that a plug-in must keep, for its own tests."""
