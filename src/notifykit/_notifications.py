@@ -54,5 +54,5 @@ def template_and_variables(notification: Notification | str, variables: Mapping[
         return notification, dict(variables or {})
     if not isinstance(notification, Notification):
         raise ConfigurationError(f"give a template's name or a Notification, not {type(notification).__name__}")
-    kind: type[Any] = type(notification)
+    kind: Any = type(notification)
     return template_name(kind), {name: getattr(notification, name) for name in _fields(kind)} | dict(variables or {})

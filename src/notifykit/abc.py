@@ -198,7 +198,8 @@ class Bus(ABC):
         is the same and nothing changes.
 
         A replayed message waits at the tail: due now, a new ``seq``, attempts and take-overs 0, replays + 1, progress kept,
-        an ``expires_at`` that has passed removed. It takes its idempotency key again (for the ttl from now), or is refused if a live message has it.
+        an ``expires_at`` that has passed removed. It takes its idempotency key again (for the ttl from now), or is refused if
+        a live message has it.
         """
 
     @abstractmethod
