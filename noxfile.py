@@ -1,0 +1,105 @@
+"""The checks, one session each. ``scripts/test`` runs the default ones; ``scripts/test nox -l`` lists all."""
+
+import shutil
+import sys
+from pathlib import Path
+
+import nox
+
+nox.needs_version = ">=2024.10"
+
+CURRENT = f"{sys.version_info.major}.{sys.version_info.minor}"
+PYTHONS = sorted({"3.11", "3.12", "3.13", CURRENT})
+LOCKED = Path("requirements/locked.txt")
+LOWEST = Path("requirements/lowest.txt")
+
+nox.options.sessions = ["lint", "types", "docs", f"tests-{CURRENT}"]
+nox.options.reuse_venv = "yes"
+
+PROJECT = nox.project.load_toml("pyproject.toml")
+
+
+def group(*names: str) -> list[str]:
+    return list(nox.project.dependency_groups(PROJECT, *names))
+
+
+def install(session: nox.Session, *arguments: str) -> None:
+    """Install with the locked versions."""
+    session.install("-c", str(LOCKED), *arguments)
+
+
+def install_wheel(session: nox.Session, extras: str) -> None:
+    """Build the wheel as it would be published, and install that: what it lacks fails here and not at a user's."""
+    out = Path(session.create_tmp()) / "dist"
+    shutil.rmtree(out, ignore_errors=True)
+    install(session, *group("build"))
+    session.run("hatchling", "build", "-t", "wheel", "-d", str(out), silent=True)
+    (wheel,) = out.glob("*.whl")
+    install(session, f"{wheel}[{extras}]")
+    session.install("--force-reinstall", "--no-deps", str(wheel))
+
+
+def pytest(session: nox.Session, *arguments: str) -> None:
+    session.run("python", "-m", "pytest", *(session.posargs or arguments))
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Style, spelling, and the layers of the package."""
+    install(session, *group("lint"), *PROJECT["project"]["dependencies"])
+    session.run("ruff", "check")
+    session.run("ruff", "format", "--check")
+    session.run("codespell")
+    session.run("lint-imports", env={"PYTHONPATH": "src"})
+
+
+@nox.session
+def types(session: nox.Session) -> None:
+    """Strict mypy, and pyright on what users see."""
+    install(session, *group("types"))
+    install_wheel(session, "all,testing")
+    session.run("mypy")
+    session.run("pyright", "tests/typing")
+    session.run("pyright", "--verifytypes", "notifykit", "--ignoreexternal")
+
+
+@nox.session(python=PYTHONS)
+def tests(session: nox.Session) -> None:
+    """Every test on this Python, on asyncio and on trio, against the installed wheel, with branch coverage."""
+    install(session, *group("test"))
+    install_wheel(session, "all,testing")
+    if session.posargs:
+        pytest(session)
+        return
+    session.run("coverage", "erase")
+    session.run("coverage", "run", "-m", "pytest", "-m", "not battery")
+    session.run("coverage", "combine", "-q")
+    session.run("coverage", "report")
+
+
+@nox.session(python="3.11")
+def lowest(session: nox.Session) -> None:
+    """The tests with the lowest versions that pyproject.toml allows."""
+    install(session, *group("test"))
+    install_wheel(session, "all,testing")
+    session.install("-r", str(LOWEST))
+    session.run("python", "-m", "pip", "check")
+    pytest(session, "-m", "not battery")
+
+
+@nox.session
+def docs(session: nox.Session) -> None:
+    """Build the documentation, warnings being errors; its code runs in the tests."""
+    install(session, *group("docs"))
+    install_wheel(session, "all,testing")
+    session.run("sphinx-build", "-W", "--keep-going", "-q", "-b", "html", "docs", "build/docs", *session.posargs)
+
+
+@nox.session
+def lock(session: nox.Session) -> None:
+    """Write the two files in requirements/ anew, from what pyproject.toml allows and what is newest today."""
+    session.install(*group("lock"))
+    compile_ = ("uv", "pip", "compile", "--python-version", "3.11", "--all-extras", "--no-header", "--no-annotate", "-q", "pyproject.toml")
+    environment = {"UV_CUSTOM_COMPILE_COMMAND": "scripts/test nox -s lock"}
+    session.run(*compile_, "--universal", "--group", "dev", "--upgrade", "-o", str(LOCKED), env=environment)
+    session.run(*compile_, "--resolution", "lowest-direct", "--upgrade", "-o", str(LOWEST), env=environment)
