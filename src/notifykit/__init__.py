@@ -1,1 +1,124 @@
-"""temporary"""
+"""Notify people: safely queued, rendered for each channel, rate-limited, retried, observable.
+
+Names are loaded when they are first used, so that importing the package costs next to nothing.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from notifykit import abc as abc
+    from notifykit import errors as errors
+    from notifykit._backoff import constant as constant
+    from notifykit._backoff import exponential as exponential
+    from notifykit._backoff import jittered as jittered
+    from notifykit._campaign import Progress as Progress
+    from notifykit._claims import Filter as Filter
+    from notifykit._claims import Reason as Reason
+    from notifykit._claims import State as State
+    from notifykit._claims import Stats as Stats
+    from notifykit._context import request as request
+    from notifykit._dead_letters import DeadLetter as DeadLetter
+    from notifykit._messages import Address as Address
+    from notifykit._messages import Content as Content
+    from notifykit._messages import Delivery as Delivery
+    from notifykit._messages import Lane as Lane
+    from notifykit._messages import Markup as Markup
+    from notifykit._messages import Message as Message
+    from notifykit._messages import Part as Part
+    from notifykit._messages import Receipt as Receipt
+    from notifykit._messages import Recipient as Recipient
+    from notifykit._messages import Status as Status
+    from notifykit._notifications import Notification as Notification
+    from notifykit._notifier import Notifier as Notifier
+    from notifykit._outcomes import RetryPolicy as RetryPolicy
+    from notifykit._plugins import get_bus as get_bus
+    from notifykit._policies import ChannelPolicy as ChannelPolicy
+    from notifykit._secrets import Secret as Secret
+    from notifykit._unsubscribe import UnsubscribeLinks as UnsubscribeLinks
+    from notifykit.channels.email import EmailChannel as EmailChannel
+    from notifykit.channels.push import PushChannel as PushChannel
+    from notifykit.channels.telegram import TelegramChannel as TelegramChannel
+
+__all__ = [
+    "Address",
+    "ChannelPolicy",
+    "Content",
+    "DeadLetter",
+    "Delivery",
+    "EmailChannel",
+    "Filter",
+    "Lane",
+    "Markup",
+    "Message",
+    "Notification",
+    "Notifier",
+    "Part",
+    "Progress",
+    "PushChannel",
+    "Reason",
+    "Receipt",
+    "Recipient",
+    "RetryPolicy",
+    "Secret",
+    "State",
+    "Stats",
+    "Status",
+    "TelegramChannel",
+    "UnsubscribeLinks",
+    "abc",
+    "constant",
+    "errors",
+    "exponential",
+    "get_bus",
+    "jittered",
+    "request",
+]
+
+_HOMES = {
+    "Address": "_messages",
+    "ChannelPolicy": "_policies",
+    "Content": "_messages",
+    "DeadLetter": "_dead_letters",
+    "Delivery": "_messages",
+    "EmailChannel": "channels.email",
+    "Filter": "_claims",
+    "Lane": "_messages",
+    "Markup": "_messages",
+    "Message": "_messages",
+    "Notification": "_notifications",
+    "Notifier": "_notifier",
+    "Part": "_messages",
+    "Progress": "_campaign",
+    "PushChannel": "channels.push",
+    "Reason": "_claims",
+    "Receipt": "_messages",
+    "Recipient": "_messages",
+    "RetryPolicy": "_outcomes",
+    "Secret": "_secrets",
+    "State": "_claims",
+    "Stats": "_claims",
+    "Status": "_messages",
+    "TelegramChannel": "channels.telegram",
+    "UnsubscribeLinks": "_unsubscribe",
+    "constant": "_backoff",
+    "exponential": "_backoff",
+    "get_bus": "_plugins",
+    "jittered": "_backoff",
+    "request": "_context",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name in ("abc", "errors"):
+        return import_module(f"{__name__}.{name}")
+    try:
+        home = _HOMES[name]
+    except KeyError:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}") from None
+    value = globals()[name] = getattr(import_module(f"{__name__}.{home}"), name)
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,11 +1,12 @@
 """Time: aware UTC datetimes outside, whole milliseconds since the epoch inside a store."""
 
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 from notifykit.errors import ConfigurationError
 
-__all__ = ["FOREVER", "SystemClock", "from_ms", "to_ms", "to_utc", "to_utc_or_none"]
+__all__ = ["FOREVER", "BusTime", "SystemClock", "from_ms", "to_ms", "to_utc", "to_utc_or_none"]
 
 FOREVER = datetime(9999, 12, 31, tzinfo=UTC)
 """The latest time there is, for a hold that only a person lifts."""
@@ -56,3 +57,19 @@ def to_utc(moment: datetime) -> datetime:
 def to_utc_or_none(moment: datetime | None) -> datetime | None:
     """Return :func:`to_utc` of *moment*, or None for None."""
     return None if moment is None else to_utc(moment)
+
+
+class BusTime:
+    """The bus's time as a worker can know it: its own clock, set by what the bus last said."""
+
+    def __init__(self, now: Callable[[], datetime]) -> None:
+        self._now = now
+        self._ahead = timedelta(0)
+
+    def heard(self, moment: datetime) -> None:
+        """Take note that it was *moment* on the bus a moment ago."""
+        self._ahead = moment - self._now()
+
+    def now(self) -> datetime:
+        """Return the time on the bus, in UTC."""
+        return self._now() + self._ahead

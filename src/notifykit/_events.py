@@ -5,12 +5,12 @@ No event bears an address, a variable or a secret: they may go to logs and metri
 
 import logging
 from collections.abc import Sequence
-from datetime import timedelta
-from typing import Any, Protocol, TypeAlias
+from datetime import datetime, timedelta
+from typing import Any, Protocol, Self, TypeAlias
 
 from attrs import field, frozen
 
-from notifykit._claims import Reason
+from notifykit._claims import Envelope, Reason
 from notifykit._messages import Address, Lane, Message
 
 __all__ = [
@@ -53,15 +53,15 @@ class MessageEvent:
     attempt: int = 0
 
     @classmethod
-    def of(cls, message: Message, attempt: int = 0, **facts: Any) -> Any:
-        """Return an event of this class about *message*."""
+    def of(cls, about: Message | Envelope, attempt: int = 0, **facts: Any) -> Self:
+        """Return an event of this class about a message, or about its envelope where the body cannot be read."""
         return cls(
-            message_id=message.id,
-            channel=message.channel,
-            lane=message.lane,
-            template=message.template,
-            request_id=message.request_id,
-            group=message.group,
+            message_id=about.id,
+            channel=about.channel,
+            lane=about.lane,
+            template=about.template,
+            request_id=about.request_id if isinstance(about, Message) else None,
+            group=about.group,
             attempt=attempt,
             **facts,
         )
@@ -85,7 +85,6 @@ class Delivered(MessageEvent):
 
     delivery_time_ms: float
     provider_id: str | None = None
-    settled: bool = True
 
 
 @frozen(kw_only=True)
@@ -106,9 +105,9 @@ class Released(MessageEvent):
 
 @frozen(kw_only=True)
 class Postponed(MessageEvent):
-    """A rate limit held it back; it goes when there is room."""
+    """A rate limit held it back; it goes when there is room, at *due_at* where that is known for it alone."""
 
-    delay: timedelta
+    due_at: datetime | None = None
 
 
 @frozen(kw_only=True)
@@ -131,7 +130,6 @@ class Skipped:
 
     recipient_id: str
     channel: str
-    template: str
 
 
 @frozen(kw_only=True)
@@ -139,7 +137,7 @@ class Stale(MessageEvent):
     """Its lease ran out while it was being sent, and another worker has it: it may have been sent twice."""
 
 
-@frozen(kw_only=True)
+@frozen
 class AddressGone:
     """An address does not exist any more: the application should forget it."""
 
@@ -148,7 +146,7 @@ class AddressGone:
     address: Address = field(repr=False)
 
 
-@frozen(kw_only=True)
+@frozen
 class AddressMoved:
     """An address has a new one in its place: the application should take it over."""
 

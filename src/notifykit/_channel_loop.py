@@ -1,0 +1,268 @@
+"""The loop that works one channel: claim what there is room for, send it, settle it in the round trip that claims the next."""
+
+import logging
+from collections import deque
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+
+import anyio
+from anyio.lowlevel import checkpoint
+from attrs import frozen
+
+from notifykit._claims import Claim, Claimed, Reason, Settled
+from notifykit._codec import decode
+from notifykit._conclusions import Conclusion, event_of
+from notifykit._delivery import foreign
+from notifykit._events import BusRecovered, BusUnreachable, DefaultLimitReached, Died, tell
+from notifykit._limits import channel_windows
+from notifykit._messages import Lane, Message
+from notifykit._outcomes import Bury, Outcome, Release, Settlement, decide
+from notifykit._sender import Sender
+from notifykit._suppression import Standing, look_up
+from notifykit.errors import BusError, OutcomeUnknownError, UnreadableMessageError
+
+__all__ = ["ChannelLoop"]
+
+_log = logging.getLogger("notifykit")
+_LONGEST_NAP = timedelta(seconds=1)
+"""A ring that was missed, and a clock that disagrees with the bus's, cost no more than this."""
+
+
+@frozen
+class _Work:
+    claim: Claim
+    message: Message
+    standing: Standing | None
+
+
+class ChannelLoop:
+    """Works one channel with a fixed number of senders; what it does never delays another channel."""
+
+    def __init__(self, name: str, sender: Sender, lease: timedelta) -> None:
+        self.name = name
+        self._sender = sender
+        self._lease = lease
+        self._inbox: deque[_Work] = deque()
+        self._in_flight: dict[str, _Work] = {}
+        self._sending: set[str] = set()
+        self._ended: list[Conclusion] = []
+        self._changed = anyio.Event()
+        self._arrived = anyio.Event()
+        self._stopping = False
+        self._finished = False
+        self._found_nothing = False
+        self._told_default = False
+        self._bus_failures = 0
+
+    # -- what the worker asks and tells
+
+    @property
+    def claims(self) -> list[Claim]:
+        """The claims under way, whose leases want extending."""
+        return [work.claim for work in self._in_flight.values()]
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing is under way and the last claim found nothing."""
+        return self._found_nothing and not self._in_flight and not self._ended
+
+    def ring(self) -> None:
+        """Look at the bus again: something may have become claimable."""
+        self._changed.set()
+
+    def stop(self) -> None:
+        """Claim no more; finish what is under way."""
+        self._stopping = True
+        self._changed.set()
+
+    async def run(self) -> None:
+        """Work until told to stop and all that was under way is settled; when cancelled, give back what was not sent."""
+        try:
+            async with anyio.create_task_group() as senders:
+                for _ in range(self._sender.policy.concurrency):
+                    senders.start_soon(self._send)
+                await self._feed()
+                self._finished = True
+                self._arrived.set()
+        finally:
+            with anyio.CancelScope(shield=True), anyio.move_on_after(5):
+                await self._give_back()
+
+    # -- claiming and settling
+
+    async def _feed(self) -> None:
+        while True:
+            self._changed = anyio.Event()
+            try:
+                nap = await self._turn()
+            except BusError as error:
+                nap = self._bus_failed(error)
+            except Exception as error:
+                _log.exception("the loop of channel %s goes on after an unforeseen error", self.name)
+                nap = self._bus_failed(error)
+            else:
+                self._bus_worked()
+            if self._stopping and not self._in_flight and not self._ended:
+                return
+            if nap is not None:
+                await self._sleep(nap)
+
+    async def _turn(self) -> timedelta | None:
+        """Settle what has ended and claim what there is room for; return how long there is nothing to do, None if there may be more."""
+        room, room_at = await self._room()
+        ended, self._ended = self._ended, []
+        settlements = [Settlement(each.claim, each.outcome) for each in ended]
+        try:
+            if room[Lane.TRANSACTIONAL] > 0:
+                found = await self._claim(room, settlements)
+            else:
+                found = Claimed(settled=tuple(await self._sender.bus.settle(settlements)) if settlements else ())
+        except BaseException:
+            self._ended[:0] = ended
+            raise
+        self._tell(ended, found.settled)
+        await self._take(found)
+        await self._tell_dead(found)
+        self._found_nothing = not found.claims and room[Lane.TRANSACTIONAL] > 0
+        if found.claims or self._ended:
+            return None
+        return self._nap(found.next_at, room_at)
+
+    async def _claim(self, room: Mapping[Lane, int], settlements: list[Settlement]) -> Claimed:
+        return await self._sender.bus.claim(self.name, room, room[Lane.TRANSACTIONAL], self._lease, settlements)
+
+    async def _room(self) -> tuple[Mapping[Lane, int], datetime | None]:
+        """Return how many messages of each lane may be claimed now, and when there is room again if a limit leaves none."""
+        policy = self._sender.policy
+        free = 0 if self._stopping else policy.concurrency - len(self._in_flight)
+        if self._sender.health.down:
+            free = min(free, 1 - len(self._in_flight))
+        if free <= 0:
+            return {Lane.TRANSACTIONAL: 0, Lane.CAMPAIGN: 0}, None
+        campaign = sum(work.message.lane is Lane.CAMPAIGN for work in self._in_flight.values())
+        room = {Lane.TRANSACTIONAL: free, Lane.CAMPAIGN: max(0, min(free, policy.campaign_slots - campaign))}
+        room_at = None
+        if self._sender.limits:
+            for lane, slots in room.items():
+                budget = await self._sender.ledger.room(channel_windows(self.name, self._sender.limits, lane))
+                room[lane] = max(0, min(slots, budget.places - len(self._inbox)))
+                if not room[lane] and slots:
+                    room_at = min(filter(None, (room_at, budget.next_at)), default=None)
+            if room_at is not None:
+                self._tell_default_limit()
+        return room, room_at
+
+    async def _take(self, found: Claimed) -> None:
+        """Read what was claimed, and hand it to the senders."""
+        if not found.claims:
+            return
+        self._sender.time.heard(found.claims[0].claimed_at)
+        read = [(claim, self._read(claim)) for claim in found.claims]
+        try:
+            standings = await look_up(self._sender.ledger, [message for _, message in read if message is not None])
+        except BaseException:
+            self._ended += [self._conclusion(claim, Release(), "bus") for claim in found.claims]
+            raise
+        for claim, message in read:
+            if message is None:
+                self._ended.append(self._conclusion(claim, Bury(Reason.UNREADABLE, "its body cannot be decoded")))
+            else:
+                work = _Work(claim, message, standings.get(message.id))
+                self._in_flight[claim.token] = work
+                self._inbox.append(work)
+        self._arrived.set()
+        self._arrived = anyio.Event()
+
+    @staticmethod
+    def _read(claim: Claim) -> Message | None:
+        try:
+            return decode(claim.envelope.body)
+        except UnreadableMessageError:
+            return None
+
+    def _tell(self, ended: list[Conclusion], settled: tuple[Settled, ...]) -> None:
+        for conclusion, answer in zip(ended, settled, strict=True):
+            tell(self._sender.observers, event_of(conclusion, answer))
+
+    async def _tell_dead(self, found: Claimed) -> None:
+        """Tell of the messages that the claim itself found dead: expired, or crashed for good."""
+        for message_id in found.dead:
+            stored = await self._sender.bus.get(message_id)
+            if stored is not None and stored.reason is not None:
+                tell(self._sender.observers, Died.of(stored.envelope, stored.attempts, reason=stored.reason, error=stored.error or ""))
+
+    def _tell_default_limit(self) -> None:
+        if self._sender.policy.limits is None and not self._told_default:
+            self._told_default = True
+            tell(self._sender.observers, DefaultLimitReached(channel=self.name, limits=self._sender.limits))
+
+    def _nap(self, next_at: datetime | None, room_at: datetime | None) -> timedelta:
+        now = self._sender.time.now()
+        wake = min(filter(None, (next_at, room_at)), default=now + _LONGEST_NAP)
+        return max(timedelta(milliseconds=1), min(_LONGEST_NAP, wake - now))
+
+    async def _sleep(self, nap: timedelta) -> None:
+        with anyio.move_on_after(nap.total_seconds()):
+            await self._changed.wait()
+
+    def _bus_failed(self, error: Exception) -> timedelta:
+        """Say so once, and try again with growing waits; what has ended is kept and settled later."""
+        self._bus_failures += 1
+        self._found_nothing = False
+        if self._bus_failures == 1:
+            tell(self._sender.observers, BusUnreachable(error=f"{type(error).__name__}: {error}"))
+        self._changed = anyio.Event()
+        return timedelta(seconds=min(5.0, 0.05 * 2 ** min(self._bus_failures, 10)))
+
+    def _bus_worked(self) -> None:
+        if self._bus_failures:
+            self._bus_failures = 0
+            tell(self._sender.observers, BusRecovered())
+
+    # -- sending
+
+    async def _send(self) -> None:
+        while not self._finished:
+            while self._inbox:
+                await self._send_one(self._inbox.popleft())
+            if not self._finished:
+                await self._arrived.wait()
+
+    async def _send_one(self, work: _Work) -> None:
+        token = work.claim.token
+        self._sending.add(token)
+        try:
+            conclusion = await self._sender.conclude(work.claim, work.message, work.standing)
+        except Exception as error:  # also the bus being away in the middle of it: an attempt that must not be lost
+            conclusion = self._conclusion(work.claim, self._judge(work, error), type(error).__name__, work.message)
+        self._sending.discard(token)
+        del self._in_flight[token]
+        if conclusion is not None and conclusion.settled is None:
+            self._ended.append(conclusion)
+        elif conclusion is not None:
+            tell(self._sender.observers, event_of(conclusion, conclusion.settled))
+        self._changed.set()
+        await checkpoint()
+
+    def _judge(self, work: _Work, error: Exception) -> Outcome:
+        if isinstance(error, BusError):
+            return Release()
+        return decide(foreign(error), work.claim, self._sender.retry, self._sender.time.now())
+
+    def _conclusion(self, claim: Claim, outcome: Outcome, cause: str = "", message: Message | None = None) -> Conclusion:
+        return Conclusion(claim=claim, outcome=outcome, message=message, cause=cause, at=self._sender.time.now())
+
+    async def _give_back(self) -> None:
+        """Settle what had ended, release what had not set out, and judge what was cut off on its way: nobody knows its outcome."""
+        for token, work in self._in_flight.items():
+            if token in self._sending:
+                cut = OutcomeUnknownError("it was being sent when the worker was stopped")
+                outcome = decide(cut, work.claim, self._sender.retry, self._sender.time.now())
+            else:
+                outcome = Release()
+            self._ended.append(self._conclusion(work.claim, outcome, "shutdown", work.message))
+        self._in_flight.clear()
+        ended, self._ended = self._ended, []
+        if ended:
+            settled = await self._sender.bus.settle([Settlement(each.claim, each.outcome) for each in ended])
+            self._tell(ended, tuple(settled))

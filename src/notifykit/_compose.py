@@ -1,0 +1,167 @@
+"""Making the messages of one notification. Pure: it parses, checks and fills in, and talks to nobody."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any, TypedDict
+
+from attrs import field, frozen
+
+from notifykit._clock import to_utc_or_none
+from notifykit._codec import normalize
+from notifykit._context import current_request_id
+from notifykit._fanout import Target, choose, derived_key, targets
+from notifykit._messages import Delivery, Lane, Message, Recipient
+from notifykit._unsubscribe import UnsubscribeLinks
+from notifykit.abc import Channel, Renderer
+from notifykit.errors import ConfigurationError
+
+__all__ = ["CampaignOptions", "Composer", "MessageOptions", "Options", "Skip"]
+
+
+def _not_negative(_: object, attribute: Any, value: timedelta | None) -> None:
+    if value is not None and value < timedelta(0):
+        raise ConfigurationError(f"{attribute.name} cannot be negative")
+
+
+def _lane(_: object, __: object, value: Lane) -> None:
+    if not isinstance(value, Lane):
+        raise ConfigurationError(f"{value!r} is not a lane; use Lane.TRANSACTIONAL or Lane.CAMPAIGN")
+
+
+class CampaignOptions(TypedDict, total=False):
+    """The keyword arguments of ``campaign``; what each means stands at :class:`Options`."""
+
+    via: Sequence[str] | None
+    delay: timedelta | None
+    due_at: datetime | None
+    expires_in: timedelta | None
+    request_id: str | None
+
+
+class MessageOptions(CampaignOptions, total=False):
+    """The keyword arguments of ``send`` and ``enqueue``; what each means stands at :class:`Options`."""
+
+    lane: Lane
+    idempotency_key: str | None
+    delivery: Delivery
+    group: str | None
+
+
+@frozen(kw_only=True)
+class Options:
+    """What may be said about a notification beside its content.
+
+    Attributes:
+        via: channel names; None takes every channel that the template has files for and the recipient an address on.
+        lane: ``Lane.TRANSACTIONAL`` goes before ``Lane.CAMPAIGN``.
+        delay, due_at: not to be sent before; they exclude each other.
+        expires_in: not to be sent after.
+        idempotency_key: the same one again enqueues nothing, for 24 h; it is made particular to recipient, channel and address.
+        delivery: whether a crash may send it twice or lose it.
+        group: a name for the messages that belong together.
+        request_id: the caller's, for the logs; by default the one of :func:`notifykit.request`.
+    """
+
+    via: Sequence[str] | None = None
+    lane: Lane = field(default=Lane.TRANSACTIONAL, validator=_lane)
+    delay: timedelta | None = field(default=None, validator=_not_negative)
+    due_at: datetime | None = field(default=None, converter=to_utc_or_none)
+    expires_in: timedelta | None = field(default=None, validator=_not_negative)
+    idempotency_key: str | None = None
+    delivery: Delivery = Delivery.AT_LEAST_ONCE
+    group: str | None = None
+    request_id: str | None = None
+
+    def __attrs_post_init__(self) -> None:
+        if self.delay is not None and self.due_at is not None:
+            raise ConfigurationError("give due_at or delay, not both")
+
+
+@frozen
+class Skip:
+    """A recipient who has no address on a channel."""
+
+    recipient_id: str
+    channel: str
+
+
+@frozen
+class Composer:
+    """Makes messages for the channels of one notifier.
+
+    Attributes:
+        max_attempts: by channel name.
+        unsubscribe: links for the campaign lane; None makes none.
+        bare_campaigns: whether the campaign lane may send e-mail without such a link.
+    """
+
+    channels: Mapping[str, Channel]
+    renderer: Renderer
+    max_attempts: Mapping[str, int]
+    unsubscribe: UnsubscribeLinks | None = None
+    bare_campaigns: bool = False
+
+    def compose(
+        self, recipient: Recipient, template: str, variables: Mapping[str, Any], options: Options, now: datetime
+    ) -> list[Message | Skip]:
+        """Return a message for each address, and a skip for each channel without one, in the order of the channels.
+
+        Raises: UnknownTemplateError, UnknownChannelError, NoAddressError, InvalidAddressError, MissingVariablesError and the
+            other errors of ``Renderer.check``, ConfigurationError.
+        """
+        names = choose(self.channels, self.renderer.kinds(template), options.via)
+        normal = normalize({**recipient.variables, **variables})
+        return [
+            each
+            for target in targets(recipient, self.channels, names)
+            for each in (self._messages(target, recipient, template, normal, options, now) or [Skip(recipient.id, target.channel)])
+        ]
+
+    def _messages(
+        self, target: Target, recipient: Recipient, template: str, variables: Mapping[str, Any], options: Options, now: datetime
+    ) -> list[Message]:
+        if not target.addresses:
+            return []
+        channel = self.channels[target.channel]
+        variables = self._with_link(variables, target, channel, recipient, options, now)
+        self.renderer.check(template, channel.kind, channel.parts, variables, recipient.locale)
+        return list(self._each(target, recipient, template, variables, options, now))
+
+    def _each(
+        self, target: Target, recipient: Recipient, template: str, variables: Mapping[str, Any], options: Options, now: datetime
+    ) -> Iterator[Message]:
+        due_at = options.due_at if options.delay is None else now + options.delay
+        key = options.idempotency_key
+        for address in target.addresses:
+            yield Message(
+                channel=target.channel,
+                address=address,
+                recipient_id=recipient.id,
+                template=template,
+                variables=variables,
+                lane=options.lane,
+                locale=recipient.locale,
+                timezone=recipient.timezone,
+                due_at=due_at,
+                expires_at=None if options.expires_in is None else now + options.expires_in,
+                max_attempts=self.max_attempts[target.channel],
+                idempotency_key=None if key is None else derived_key(key, recipient.id, target.channel, address),
+                delivery=options.delivery,
+                group=options.group,
+                request_id=options.request_id or current_request_id(),
+                created_at=now,
+            )
+
+    def _with_link(
+        self, variables: Mapping[str, Any], target: Target, channel: Channel, recipient: Recipient, options: Options, now: datetime
+    ) -> Mapping[str, Any]:
+        if options.lane is not Lane.CAMPAIGN:
+            return variables
+        if self.unsubscribe is not None:
+            return {**variables, "unsubscribe_url": self.unsubscribe.link(recipient.id, target.channel, options.group, now)}
+        if channel.kind == "email" and not self.bare_campaigns:
+            raise ConfigurationError(
+                "the campaign lane sends e-mail only with a one-click unsubscribe link: give the notifier "
+                "unsubscribe=UnsubscribeLinks(url, key), or unsubscribe=None if the recipients cannot unsubscribe"
+            )
+        return variables

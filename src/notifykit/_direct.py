@@ -1,0 +1,65 @@
+"""Sending at once, past the queue: one attempt, and a receipt that says what came of it."""
+
+from datetime import timedelta
+
+from attrs import frozen
+
+from notifykit._delivery import attempt, foreign, render
+from notifykit._limits import address_windows, channel_windows
+from notifykit._messages import Message, Receipt, Status
+from notifykit._policies import ChannelPolicy
+from notifykit._suppression import look_up, suppress
+from notifykit.abc import Channel, Clock, Ledger, Renderer
+from notifykit.errors import AddressGoneError, NotifykitError, OutcomeUnknownError, RateLimitedError
+
+__all__ = ["DirectSender"]
+
+
+@frozen
+class DirectSender:
+    """Sends on one channel, under its limits and suppressions."""
+
+    channel: Channel
+    limits: str
+    policy: ChannelPolicy
+    ledger: Ledger
+    renderer: Renderer
+    clock: Clock
+
+    async def send(self, message: Message) -> Receipt:
+        """Make one attempt; never raises for a delivery."""
+        standing = (await look_up(self.ledger, [message])).get(message.id)
+        if standing is not None and standing.suppressed:
+            return _receipt(message, Status.SUPPRESSED, reason=standing.suppressed)
+        try:
+            content = render(self.renderer, self.channel, message)
+            await self._find_room(message)
+        except NotifykitError as error:
+            return _receipt(message, Status.FAILED, error=error)
+        except Exception as error:
+            return _receipt(message, Status.FAILED, error=foreign(error))
+        result = await attempt(self.channel, message, content, self.policy.send_timeout)
+        if isinstance(result.error, AddressGoneError):
+            await suppress(self.ledger, message.channel, message.address, "gone")
+        status = Status.SENT if result.error is None else Status.UNKNOWN if isinstance(result.error, OutcomeUnknownError) else Status.FAILED
+        facts = {"provider_id": result.provider_id, "delivery_time_ms": result.delivery_time_ms}
+        return _receipt(message, status, error=result.error, attempt=1, **facts)
+
+    async def _find_room(self, message: Message) -> None:
+        windows = [
+            *channel_windows(message.channel, self.limits, message.lane),
+            *address_windows(message.channel, self.policy.address_limits, message.address),
+        ]
+        next_at = await self.ledger.acquire(windows) if windows else None
+        if next_at is not None:
+            wait = max(next_at - self.clock.now(), timedelta(0))
+            raise RateLimitedError(
+                f"the rate limit of channel {message.channel} leaves no room now; enqueue it, or set "
+                f"policies={{{message.channel!r}: ChannelPolicy(limits=…)}}",
+                retry_after=wait,
+            )
+
+
+def _receipt(message: Message, status: Status, **facts: object) -> Receipt:
+    about = {"message_id": message.id, "channel": message.channel, "recipient_id": message.recipient_id}
+    return Receipt(status=status, **about, **facts)  # type: ignore[arg-type]

@@ -1,0 +1,78 @@
+"""From a notification for a person to messages for addresses. Pure."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from hashlib import blake2b
+
+from attrs import frozen
+
+from notifykit._messages import Address, Recipient
+from notifykit.abc import Channel
+from notifykit.errors import ConfigurationError, InvalidAddressError, NoAddressError, UnknownChannelError
+
+__all__ = ["Target", "choose", "derived_key", "targets"]
+
+
+@frozen
+class Target:
+    """One channel for one recipient, with the addresses there: none means that the recipient is skipped on it."""
+
+    channel: str
+    addresses: tuple[Address, ...]
+
+
+def choose(channels: Mapping[str, Channel], kinds: frozenset[str], via: Sequence[str] | None) -> Sequence[str]:
+    """Return the names of the channels meant: those given, else every channel whose kind the template has files for.
+
+    Raises:
+        UnknownChannelError: a name that the notifier does not have.
+        ConfigurationError: a text in place of a list of names.
+    """
+    if via is None:
+        return [name for name, channel in channels.items() if channel.kind in kinds]
+    if isinstance(via, str):
+        raise ConfigurationError(f"via is a list of channel names: via=[{via!r}]")
+    for name in via:
+        if name not in channels:
+            known = tuple(channels)
+            raise UnknownChannelError(f"there is no channel {name!r}; there are: {', '.join(known) or 'none'}", name=name, known=known)
+    return list(dict.fromkeys(via))
+
+
+def targets(recipient: Recipient, channels: Mapping[str, Channel], names: Sequence[str]) -> list[Target]:
+    """Return the addresses of *recipient* on each channel, parsed; each address once.
+
+    Raises:
+        NoAddressError: none on any of them.
+        InvalidAddressError: one does not parse.
+    """
+    found = [Target(name, tuple(_addresses(recipient, name, channels[name]))) for name in names]
+    if not any(each.addresses for each in found):
+        raise NoAddressError(
+            f"recipient {recipient.id} has no address on {', '.join(names) or 'any channel of this template'}",
+            recipient_id=recipient.id,
+            channels=tuple(names),
+        )
+    return found
+
+
+def _addresses(recipient: Recipient, name: str, channel: Channel) -> Iterator[Address]:
+    """Yield the recipient's addresses: those under the channel's name, else those under its kind."""
+    seen = set()
+    for raw in recipient.addresses.get(name) or recipient.addresses.get(channel.kind) or ():
+        try:
+            address = channel.parse_address(raw)
+        except InvalidAddressError as error:
+            raise InvalidAddressError(f"recipient {recipient.id}, channel {name}: {error}", channel=name) from error
+        if address.key not in seen:
+            seen.add(address.key)
+            yield address
+
+
+def derived_key(key: str, recipient_id: str, channel: str, address: Address) -> str:
+    """Return the caller's idempotency key made particular to recipient, channel and address, in 32 characters.
+
+    >>> len(derived_key("shipped:81", "user:42", "email", Address("ada@example.com", "ada@example.com")))
+    32
+    """
+    parts = "\0".join((key, recipient_id, channel, address.key))
+    return blake2b(parts.encode(errors="surrogatepass"), digest_size=16).hexdigest()

@@ -1,0 +1,68 @@
+"""From messages to the bus, in as few calls as its limits allow."""
+
+from collections.abc import Iterator, Sequence
+
+from attrs import frozen
+
+from notifykit._claims import MAX_BATCH, MAX_BATCH_BYTES, Envelope
+from notifykit._codec import envelope
+from notifykit._events import Duplicate, Enqueued, Observer, Suppressed, tell
+from notifykit._messages import Message, Receipt, Status
+from notifykit._suppression import look_up
+from notifykit.abc import Bus, Ledger
+
+__all__ = ["Intake", "in_calls"]
+
+
+@frozen
+class Intake:
+    """Puts messages on the bus and says, for each, what became of it."""
+
+    bus: Bus
+    ledger: Ledger
+    observers: Sequence[Observer]
+
+    async def put(self, messages: Sequence[Message]) -> list[Receipt]:
+        """Enqueue all that is not suppressed; one receipt for each message, in their order.
+
+        What needs more than one call of the bus is all or nothing by call.
+        """
+        if not messages:
+            return []
+        standings = await look_up(self.ledger, messages)
+        suppressed = {message_id: standing.suppressed for message_id, standing in standings.items() if standing.suppressed}
+        wanted = [envelope(each) for each in messages if each.id not in suppressed]
+        answers = {answer.id: answer for call in in_calls(wanted) for answer in await self.bus.enqueue(call)}
+        return [
+            self._suppressed(each, suppressed[each.id]) if each.id in suppressed else self._taken(each, answers[each.id].duplicate_of)
+            for each in messages
+        ]
+
+    def _taken(self, message: Message, duplicate_of: str | None) -> Receipt:
+        if duplicate_of is None:
+            tell(self.observers, Enqueued.of(message))
+            return _receipt(message, Status.QUEUED)
+        tell(self.observers, Duplicate.of(message, duplicate_of=duplicate_of))
+        return _receipt(message, Status.DUPLICATE, f"duplicate of {duplicate_of}")
+
+    def _suppressed(self, message: Message, reason: str) -> Receipt:
+        tell(self.observers, Suppressed.of(message))
+        return _receipt(message, Status.SUPPRESSED, reason)
+
+
+def _receipt(message: Message, status: Status, reason: str | None = None) -> Receipt:
+    return Receipt(message_id=message.id, channel=message.channel, recipient_id=message.recipient_id, status=status, reason=reason)
+
+
+def in_calls(envelopes: Sequence[Envelope]) -> Iterator[list[Envelope]]:
+    """Yield the envelopes in runs that one ``enqueue`` takes: at most 1,000 messages and 4 MiB."""
+    call: list[Envelope] = []
+    size = 0
+    for each in envelopes:
+        if call and (len(call) == MAX_BATCH or size + len(each.body) > MAX_BATCH_BYTES):
+            yield call
+            call, size = [], 0
+        call.append(each)
+        size += len(each.body)
+    if call:
+        yield call

@@ -1,0 +1,389 @@
+"""The front: what an application holds."""
+
+import enum
+from collections.abc import AsyncIterable, Awaitable, Callable, Iterable, Mapping, Sequence
+from datetime import timedelta
+from os import PathLike
+from typing import Any, Self, Unpack
+
+import anyio
+from attrs import evolve
+
+from notifykit._campaign import OnProgress, Progress, counted, in_batches
+from notifykit._channel_loop import ChannelLoop
+from notifykit._claims import Action, Changed, Filter, State, Stats
+from notifykit._clock import BusTime, SystemClock
+from notifykit._compose import CampaignOptions, Composer, MessageOptions, Options, Skip
+from notifykit._dead_letters import DeadLetter, dead_letter
+from notifykit._direct import DirectSender
+from notifykit._events import Observer, Skipped, tell
+from notifykit._health import ChannelHealth
+from notifykit._intake import Intake
+from notifykit._messages import Address, Lane, Message, Receipt, Recipient, Status
+from notifykit._notifications import Notification, template_and_variables
+from notifykit._outcomes import RetryPolicy
+from notifykit._plugins import channel_from_url, get_bus
+from notifykit._policies import ChannelPolicy
+from notifykit._sender import Sender, ShouldSend
+from notifykit._signals import stop_on_signals
+from notifykit._suppression import suppress, unsubscribe, unsuppress
+from notifykit._unsubscribe import UnsubscribeLinks, UnsubscribeToken
+from notifykit._worker import Worker
+from notifykit.abc import Bus, Channel, Clock, Ledger, Renderer
+from notifykit.buses.memory import MemoryLedger
+from notifykit.errors import ConfigurationError, NotifykitError, UnknownChannelError, UnknownRecipientError
+from notifykit.rendering import TemplateRenderer
+
+__all__ = ["Notifier"]
+
+
+class _Unset(enum.Enum):
+    UNSET = enum.auto()
+
+
+_Recipients = Recipient | str | Sequence[Recipient | str]
+_FindRecipient = Callable[[str], Awaitable[Recipient | None]]
+
+
+class Notifier:
+    """Tells people: a bus, its channels, a renderer and the policies.
+
+    Constructing it does no I/O, so it may stand at module level, shared by an application and its workers; ``async with``
+    opens the bus. A channel is opened at its first send: a process that only enqueues needs no credentials.
+
+    Args:
+        bus: a URL (``sqlite:///var/notify.db``, ``memory://``) or a Bus. Equal URLs share one bus in a process.
+        channels: by name; each a Channel or a URL. The name is the key of a recipient's addresses.
+        templates: a folder, several, or a Renderer; the built-in templates come last.
+        policies: by channel name: limits, concurrency, retries.
+        retry: for channels whose policy sets none.
+        observers: called with every event.
+        find_recipient: makes ids stand for recipients.
+        should_send: asked by the worker before each send.
+        unsubscribe: makes the one-click links of campaigns; None says that there are none.
+        lease: how long a worker's claim is its own without a sign of life.
+        grace: how long sends may take to finish when the worker is stopped.
+        clock: for tests.
+
+    Raises:
+        ConfigurationError: a policy for a channel that is not there; and what the URLs raise.
+    """
+
+    def __init__(
+        self,
+        bus: Bus | str,
+        *,
+        channels: Mapping[str, Channel | str],
+        templates: Renderer | str | PathLike[str] | Sequence[str | PathLike[str]] = (),
+        policies: Mapping[str, ChannelPolicy] | None = None,
+        retry: RetryPolicy | None = None,
+        observers: Sequence[Observer] = (),
+        find_recipient: _FindRecipient | None = None,
+        should_send: ShouldSend | None = None,
+        unsubscribe: UnsubscribeLinks | _Unset | None = _Unset.UNSET,
+        lease: timedelta = timedelta(seconds=60),
+        grace: timedelta = timedelta(seconds=25),
+        clock: Clock | None = None,
+    ) -> None:
+        self.bus = get_bus(bus) if isinstance(bus, str) else bus
+        self.channels: Mapping[str, Channel] = {
+            name: channel_from_url(each) if isinstance(each, str) else each for name, each in channels.items()
+        }
+        self.renderer = templates if isinstance(templates, Renderer) else TemplateRenderer(templates)
+        self.ledger: Ledger = self.bus.ledger or MemoryLedger()
+        self._policies = _policies(self.channels, policies or {})
+        self._retry = retry or RetryPolicy()
+        self._observers = tuple(observers)
+        self._find_recipient = find_recipient
+        self._should_send = should_send
+        self._links = unsubscribe if isinstance(unsubscribe, UnsubscribeLinks) else None
+        self._lease = lease
+        self._grace = grace
+        self._clock = clock or SystemClock()
+        self._composer = Composer(
+            self.channels,
+            self.renderer,
+            {name: (policy.retry or self._retry).max_attempts for name, policy in self._policies.items()},
+            self._links,
+            bare_campaigns=unsubscribe is None,
+        )
+        self._intake = Intake(self.bus, self.ledger, self._observers)
+        self._open_channels: set[str] = set()
+        self._workers: list[Worker] = []
+
+    # -- opening and closing
+
+    async def __aenter__(self) -> Self:
+        await self.bus.open()
+        return self
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        with anyio.CancelScope(shield=True):
+            await self.close()
+
+    async def open(self) -> None:
+        """Open the bus; harmless when it is open."""
+        await self.bus.open()
+
+    async def close(self) -> None:
+        """Close the channels and the bus; harmless when they are closed."""
+        for name in sorted(self._open_channels):
+            await self.channels[name].close()
+        self._open_channels.clear()
+        await self.bus.close()
+
+    # -- sending
+
+    async def send(
+        self,
+        recipients: _Recipients,
+        notification: Notification | str,
+        variables: Mapping[str, Any] | None = None,
+        **options: Unpack[MessageOptions],
+    ) -> list[Receipt]:
+        """Send now, past the queue: one attempt for each address. The receipts say what came of it; a delivery never raises.
+
+        Raises: what :meth:`enqueue` raises for its arguments.
+        """
+        made = await self._compose(recipients, notification, variables, Options(**options))
+        receipts: list[Receipt | None] = [None] * len(made)
+
+        async def send_one(place: int, message: Message, limiter: anyio.CapacityLimiter) -> None:
+            async with limiter:
+                receipts[place] = await self._direct(message.channel).send(message)
+
+        for name in {each.channel for each in made if isinstance(each, Message)}:
+            await self._open_channel(name)
+        async with anyio.create_task_group() as sending:
+            limiters = {name: anyio.CapacityLimiter(policy.concurrency) for name, policy in self._policies.items()}
+            for place, each in enumerate(made):
+                if isinstance(each, Message):
+                    sending.start_soon(send_one, place, each, limiters[each.channel])
+                else:
+                    receipts[place] = self._skipped(each)
+        return [receipt for receipt in receipts if receipt is not None]
+
+    async def enqueue(
+        self,
+        recipients: _Recipients,
+        notification: Notification | str,
+        variables: Mapping[str, Any] | None = None,
+        **options: Unpack[MessageOptions],
+    ) -> list[Receipt]:
+        """Put a message for each address on the bus; a worker sends it. What can be wrong is found here, not in the worker.
+
+        Status of each receipt: queued, duplicate, skipped (no address on that channel) or suppressed.
+
+        Raises:
+            UnknownTemplateError, MissingVariablesError, MissingPartError: about the template.
+            UnknownChannelError, NoAddressError, InvalidAddressError, UnknownRecipientError: about the recipient.
+            ConfigurationError: a variable that no message can carry, or options that mean nothing.
+            BusError: the bus could not take it.
+        """
+        made = await self._compose(recipients, notification, variables, Options(**options))
+        return await self._enqueue(made)
+
+    async def campaign(
+        self,
+        group: str,
+        notification: Notification | str,
+        recipients: Iterable[Recipient | str] | AsyncIterable[Recipient | str],
+        variables: Mapping[str, Any] | None = None,
+        *,
+        batch_size: int = 500,
+        on_progress: OnProgress | None = None,
+        **options: Unpack[CampaignOptions],
+    ) -> Progress:
+        """Stream a notification for many recipients onto the campaign lane; only one batch is in memory at a time.
+
+        A recipient who comes twice, also in a later call with the same *group*, is enqueued once. One for whom no message can
+        be made is counted as refused, and does not stop the others.
+
+        Raises: UnknownTemplateError, UnknownChannelError, ConfigurationError, BusError.
+        """
+        if not group:
+            raise ConfigurationError("a campaign needs a name, which keeps its recipients from getting it twice")
+        chosen = Options(lane=Lane.CAMPAIGN, idempotency_key=f"campaign:{group}", group=group, **options)
+        template, given = template_and_variables(notification, variables)
+        self._composer.renderer.kinds(template)
+        progress = Progress()
+        async for batch in in_batches(recipients, batch_size):
+            made: list[Message | Skip] = []
+            refused: list[tuple[str, NotifykitError]] = []
+            for each in batch:
+                try:
+                    recipient = await self._recipient(each)
+                    made += self._composer.compose(recipient, template, given, chosen, self._clock.now())
+                except (ConfigurationError, UnknownChannelError):
+                    raise
+                except NotifykitError as error:
+                    refused.append((each if isinstance(each, str) else each.id, error))
+            progress = counted(progress, await self._enqueue(made), refused, len(batch))
+            if on_progress is not None:
+                on_progress(progress)
+        return progress
+
+    # -- working
+
+    async def run(self, *, signals: bool = False) -> None:
+        """Work all channels until :meth:`stop` or cancellation; sends that are under way may finish within the grace period.
+
+        With *signals*, SIGTERM and SIGINT stop it too, and a second one cuts the sends off (main thread only).
+        """
+        worker = await self._worker()
+        try:
+            async with stop_on_signals(worker.stop, signals):
+                await worker.run()
+        finally:
+            self._workers.remove(worker)
+
+    async def drain(self) -> None:
+        """Work until nothing is waiting or claimed on these channels any more. Retries and limits are waited for."""
+        worker = await self._worker()
+        try:
+            await worker.drain()
+        finally:
+            self._workers.remove(worker)
+
+    def stop(self, *, now: bool = False) -> None:
+        """Let :meth:`run` claim no more and end when what is under way is sent; with *now*, at once. Same event loop only."""
+        for worker in self._workers:
+            worker.stop(now=now)
+
+    async def check(self, *names: str) -> None:
+        """Connect each channel (or those named) without sending, so that wrong credentials show now.
+
+        Raises: ChannelUnavailableError, ConfigurationError, UnknownChannelError.
+        """
+        for name in names or self.channels:
+            await self._open_channel(self._known(name))
+            await self.channels[name].check()
+
+    # -- operating
+
+    async def stats(self) -> Stats:
+        """Return depths, counters and holds of the bus."""
+        return await self.bus.stats()
+
+    async def dead_letters(self, filter: Filter | None = None, limit: int = 100) -> list[DeadLetter]:
+        """Return the oldest *limit* dead letters of the *filter*."""
+        page = await self.bus.find(_only(State.DEAD, filter), limit, bodies=True)
+        return [dead_letter(stored) for stored in page.messages]
+
+    async def replay(self, filter: Filter | None = None, limit: int = 1000, *, dry_run: bool = False) -> Changed:
+        """Put dead letters back at the tail with their attempts at 0."""
+        return await self.bus.change(_only(State.DEAD, filter), Action.REPLAY, limit, dry_run)
+
+    async def purge(self, filter: Filter | None = None, limit: int = 1000, *, dry_run: bool = False) -> Changed:
+        """Remove dead letters for good."""
+        return await self.bus.change(_only(State.DEAD, filter), Action.PURGE, limit, dry_run)
+
+    async def cancel(self, filter: Filter, limit: int = 1000, *, dry_run: bool = False) -> Changed:
+        """Remove messages that are waiting."""
+        return await self.bus.change(filter, Action.CANCEL, limit, dry_run)
+
+    async def suppress(self, channel: str, address: Any, reason: str = "application") -> None:
+        """Send nothing more to *address* on *channel*."""
+        await suppress(self.ledger, channel, self._address(channel, address), reason)
+
+    async def unsuppress(self, channel: str, address: Any) -> None:
+        """Send to *address* on *channel* again."""
+        await unsuppress(self.ledger, channel, self._address(channel, address))
+
+    async def unsubscribe(self, token: str) -> UnsubscribeToken:
+        """Take the recipient that *token* names off the campaign lane of its channel. Call it from the POST of RFC 8058 only.
+
+        Raises:
+            ConfigurationError: a token that is not ours, was changed or has expired; or no ``unsubscribe=`` was given.
+        """
+        if self._links is None:
+            raise ConfigurationError("this notifier has no unsubscribe links: give it unsubscribe=UnsubscribeLinks(url, key)")
+        read = self._links.read(token, self._clock.now())
+        await unsubscribe(self.ledger, read.channel, read.recipient_id)
+        return read
+
+    # -- inside
+
+    async def _compose(
+        self, recipients: _Recipients, notification: Notification | str, variables: Mapping[str, Any] | None, options: Options
+    ) -> list[Message | Skip]:
+        template, given = template_and_variables(notification, variables)
+        several = [recipients] if isinstance(recipients, Recipient | str) else list(recipients)
+        now = self._clock.now()
+        return [made for each in several for made in self._composer.compose(await self._recipient(each), template, given, options, now)]
+
+    async def _recipient(self, recipient: Recipient | str) -> Recipient:
+        if isinstance(recipient, Recipient):
+            return recipient
+        if self._find_recipient is None:
+            raise ConfigurationError("give a Recipient, or Notifier(find_recipient=…) so that an id can stand for one")
+        found = await self._find_recipient(recipient)
+        if found is None:
+            raise UnknownRecipientError(f"there is no recipient {recipient}", recipient_id=recipient)
+        return found
+
+    async def _enqueue(self, made: Sequence[Message | Skip]) -> list[Receipt]:
+        """Return a receipt for each, in their order."""
+        receipts = iter(await self._intake.put([each for each in made if isinstance(each, Message)]))
+        return [next(receipts) if isinstance(each, Message) else self._skipped(each) for each in made]
+
+    def _skipped(self, skip: Skip) -> Receipt:
+        tell(self._observers, Skipped(recipient_id=skip.recipient_id, channel=skip.channel))
+        return Receipt(message_id="", channel=skip.channel, recipient_id=skip.recipient_id, status=Status.SKIPPED, reason="no address")
+
+    def _known(self, name: str) -> str:
+        if name not in self.channels:
+            known = tuple(self.channels)
+            raise UnknownChannelError(f"there is no channel {name!r}; there are: {', '.join(known) or 'none'}", name=name, known=known)
+        return name
+
+    def _address(self, channel: str, raw: Any) -> Address:
+        return self.channels[self._known(channel)].parse_address(raw)
+
+    def _limits(self, name: str) -> str:
+        limits = self._policies[name].limits
+        return self.channels[name].default_limits if limits is None else limits
+
+    async def _open_channel(self, name: str) -> None:
+        if name not in self._open_channels:
+            await self.channels[name].open()
+            self._open_channels.add(name)
+
+    def _direct(self, name: str) -> DirectSender:
+        return DirectSender(self.channels[name], self._limits(name), self._policies[name], self.ledger, self.renderer, self._clock)
+
+    async def _worker(self) -> Worker:
+        for name in self.channels:
+            await self._open_channel(name)
+        time = BusTime(self._clock.now)
+        loops = [ChannelLoop(name, self._sender(name, time), self._lease) for name in self.channels]
+        worker = Worker(self.bus, loops, self._lease, self._grace)
+        self._workers.append(worker)
+        return worker
+
+    def _sender(self, name: str, time: BusTime) -> Sender:
+        policy = self._policies[name]
+        return Sender(
+            channel=self.channels[name],
+            limits=self._limits(name),
+            policy=policy,
+            retry=policy.retry or self._retry,
+            bus=self.bus,
+            ledger=self.ledger,
+            renderer=self.renderer,
+            time=time,
+            health=ChannelHealth(name, self.bus, time, self._observers),
+            observers=self._observers,
+            should_send=self._should_send,
+        )
+
+
+def _policies(channels: Mapping[str, Channel], given: Mapping[str, ChannelPolicy]) -> dict[str, ChannelPolicy]:
+    unknown = sorted(set(given) - set(channels))
+    if unknown:
+        raise ConfigurationError(f"policies are given for {', '.join(unknown)}, but the channels are: {', '.join(channels) or 'none'}")
+    return {name: given.get(name) or ChannelPolicy() for name in channels}
+
+
+def _only(state: State, filter: Filter | None) -> Filter:
+    return evolve(filter or Filter(), state=state)

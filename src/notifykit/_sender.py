@@ -1,0 +1,179 @@
+"""What is done with one claimed message: look whether it should go, render it, find it room, send it, and judge what came of it."""
+
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+
+from attrs import evolve, frozen
+
+from notifykit._claims import Claim, Reason, Settled
+from notifykit._clock import BusTime
+from notifykit._codec import envelope
+from notifykit._conclusions import Conclusion
+from notifykit._delivery import Result, attempt, foreign, render
+from notifykit._events import AddressGone, AddressMoved, Observer, tell
+from notifykit._health import ChannelHealth
+from notifykit._ids import new_id
+from notifykit._limits import address_windows, channel_windows
+from notifykit._messages import Delivery, Message
+from notifykit._outcomes import Ack, Bury, Outcome, Release, Retry, RetryPolicy, Settlement, decide
+from notifykit._policies import ChannelPolicy
+from notifykit._suppression import Standing, pause_address, suppress
+from notifykit.abc import Bus, Channel, Ledger, Renderer
+from notifykit.errors import (
+    AddressGoneError,
+    AddressMovedError,
+    BusError,
+    ChannelUnavailableError,
+    InvalidAddressError,
+    NotifykitError,
+    PermanentError,
+    RateLimitedError,
+    TransientError,
+)
+
+__all__ = ["Sender", "ShouldSend"]
+
+ShouldSend = Callable[[Message], Awaitable[bool]]
+
+_log = logging.getLogger("notifykit")
+_NOTHING_SENT = (ChannelUnavailableError, RateLimitedError, TransientError)
+
+
+@frozen
+class Sender:
+    """Everything that sending on one channel needs. Judges; the loop around it settles."""
+
+    channel: Channel
+    limits: str
+    policy: ChannelPolicy
+    retry: RetryPolicy
+    bus: Bus
+    ledger: Ledger
+    renderer: Renderer
+    time: BusTime
+    health: ChannelHealth
+    observers: Sequence[Observer] = ()
+    should_send: ShouldSend | None = None
+
+    async def conclude(self, claim: Claim, message: Message, standing: Standing | None) -> Conclusion | None:
+        """Return how the claim ends; None when it was lost to another worker before it was sent."""
+        refused = await self._refusal(claim, message, standing)
+        if refused is not None:
+            return self._conclusion(claim, message, refused)
+        try:
+            content = render(self.renderer, self.channel, message)
+        except NotifykitError as error:
+            return self._conclusion(claim, message, decide(error, claim, self.retry, self.time.now()), error=error)
+        except Exception as error:
+            return self._conclusion(claim, message, Bury(Reason.UNRENDERABLE, str(foreign(error))), error=error)
+        wait = await self._wait_for_room(message)
+        if wait is not None:
+            return self._conclusion(claim, message, wait, cause="rate limit")
+        if message.delivery is Delivery.AT_MOST_ONCE and not await self._settled_before(claim):
+            return None
+        era = self.health.era
+        result = await attempt(self.channel, message, content, self.policy.send_timeout)
+        outcome = await self._outcome(claim, message, result, era)
+        settled = await self._try_anew(claim, message, outcome, result) if message.delivery is Delivery.AT_MOST_ONCE else None
+        return self._conclusion(
+            claim,
+            message,
+            outcome,
+            provider_id=result.provider_id,
+            error=result.error,
+            delivery_time_ms=result.delivery_time_ms,
+            cause=type(result.error).__name__ if result.error else "",
+            settled=settled,
+        )
+
+    def _conclusion(self, claim: Claim, message: Message, outcome: Outcome, **facts: object) -> Conclusion:
+        return Conclusion(claim=claim, outcome=outcome, message=message, at=self.time.now(), **facts)  # type: ignore[arg-type]
+
+    async def _refusal(self, claim: Claim, message: Message, standing: Standing | None) -> Outcome | None:
+        """Return the outcome of a message that should not be sent now, or at all."""
+        expires_at = claim.envelope.expires_at
+        if expires_at is not None and expires_at <= self.time.now():
+            return Bury(Reason.EXPIRED)
+        if standing is not None and standing.suppressed:
+            return Bury(Reason.SUPPRESSED, standing.suppressed)
+        if standing is not None and standing.paused_until and standing.paused_until > self.time.now():
+            return Release(standing.paused_until)
+        if self.should_send is not None:
+            try:
+                wanted = await self.should_send(message)
+            except Exception as error:
+                return decide(foreign(error), claim, self.retry, self.time.now())
+            if not wanted:
+                return Bury(Reason.UNWANTED)
+        return None
+
+    async def _wait_for_room(self, message: Message) -> Release | None:
+        """Take a place in the windows of the channel and the address, all or none; return the release if there is none."""
+        of_channel = channel_windows(message.channel, self.limits, message.lane)
+        of_address = address_windows(message.channel, self.policy.address_limits, message.address)
+        if not of_channel and not of_address:
+            return None
+        next_at = await self.ledger.acquire([*of_channel, *of_address])
+        if next_at is None:
+            return None
+        full = bool(of_channel) and (await self.ledger.room(of_channel)).places == 0
+        return Release(None if full else next_at)
+
+    async def _outcome(self, claim: Claim, message: Message, result: Result, era: int) -> Outcome:
+        """Return what the result means for the message, and act on what it means for the channel and the address."""
+        outcome = decide(result.error, claim, self.retry, self.time.now()) if result.error else Ack()
+        if isinstance(result.error, AddressMovedError):
+            outcome = self._moved(message, outcome, result.error)
+        try:
+            await self._act(message, outcome, result.error, era)
+        except BusError as error:  # the message's own fate stands all the same
+            _log.warning("could not note what %s means for channel %s: %s", type(result.error).__name__, message.channel, error)
+        return outcome
+
+    async def _act(self, message: Message, outcome: Outcome, error: Exception | None, era: int) -> None:
+        match error:
+            case ChannelUnavailableError():
+                await self.health.failed(era, error)
+            case RateLimitedError(scope="channel"):
+                await self.health.rate_limited(error)
+            case RateLimitedError():
+                await pause_address(self.ledger, message.channel, message.address, self.time.now() + error.retry_after)
+            case AddressGoneError():
+                await suppress(self.ledger, message.channel, message.address, "gone")
+                tell(self.observers, AddressGone(recipient_id=message.recipient_id, channel=message.channel, address=message.address))
+            case AddressMovedError() if isinstance(outcome, Bury) and outcome.then:
+                await suppress(self.ledger, message.channel, message.address, "moved")
+                new = self.channel.parse_address(error.new_address)
+                tell(self.observers, AddressMoved(message.recipient_id, message.channel, message.address, new))
+            case None | PermanentError():
+                await self.health.worked(era)
+
+    def _moved(self, message: Message, outcome: Outcome, error: AddressMovedError) -> Outcome:
+        """Send it anew to the address that took the place of this one; the old one gets suppressed, so that it cannot go round."""
+        try:
+            address = self.channel.parse_address(error.new_address)
+        except InvalidAddressError:
+            return Bury(Reason.REJECTED, "the provider named a new address that does not parse")
+        again = evolve(message, id=new_id(), address=address, due_at=None, idempotency_key=None)
+        return evolve(outcome, then=(envelope(again),))  # type: ignore[call-arg]
+
+    async def _settled_before(self, claim: Claim) -> bool:
+        (settled,) = await self.bus.settle([Settlement(claim, Ack())])
+        return settled is Settled.DONE
+
+    async def _try_anew(self, claim: Claim, message: Message, outcome: Outcome, result: Result) -> Settled:
+        """Put an at-most-once message back when it certainly was not sent. It was acked: its key stays taken, so it goes without."""
+        if result.error is None:
+            return Settled.DONE
+        spent = claim.attempt if isinstance(outcome, Retry) else claim.attempt - 1
+        left = claim.envelope.max_attempts - spent
+        if isinstance(result.error, _NOTHING_SENT) and left > 0:
+            wait = outcome.due_at if isinstance(outcome, Retry | Release) else None
+            again = evolve(envelope(message), due_at=wait, max_attempts=left, idempotency_key=None)
+            try:
+                await self.bus.enqueue([again])
+            except BusError as error:
+                _log.warning("an at-most-once message of channel %s was not sent and could not be put back: %s", message.channel, error)
+            else:
+                return Settled.DONE
+        return Settled.DEAD

@@ -1,0 +1,124 @@
+"""The worker: one loop for each channel, the doorbell, the heartbeat, and an orderly end."""
+
+import logging
+from collections.abc import Sequence
+from datetime import timedelta
+
+import anyio
+
+from notifykit._channel_loop import ChannelLoop
+from notifykit._claims import Stats
+from notifykit.abc import Bus
+from notifykit.errors import BusError
+
+__all__ = ["Worker"]
+
+_log = logging.getLogger("notifykit")
+_LISTEN = 5.0
+"""Seconds that one wait for the doorbell lasts."""
+
+
+class Worker:
+    """Claims, renders, sends and settles on every channel until it is stopped.
+
+    Args:
+        bus: open.
+        loops: one for each channel.
+        lease: how long a claim is ours without a sign of life; extended every third of it.
+        grace: how long sends may take to finish after a stop; then they are cut off.
+    """
+
+    def __init__(self, bus: Bus, loops: Sequence[ChannelLoop], lease: timedelta, grace: timedelta) -> None:
+        self._bus = bus
+        self._loops = loops
+        self._lease = lease
+        self._grace = grace
+        self._stopping = anyio.Event()
+        self._done = anyio.Event()
+        self._hurry = anyio.Event()
+
+    async def run(self) -> None:
+        """Work until :meth:`stop` or cancellation; either way sends may finish within the grace period."""
+        async with anyio.create_task_group() as outside:
+            outside.start_soon(self._shielded)
+            try:
+                await self._done.wait()
+            finally:
+                self.stop()
+
+    def stop(self, *, now: bool = False) -> None:
+        """Claim no more, and end when what is under way is sent; with *now*, cut it off."""
+        self._stopping.set()
+        if now:
+            self._hurry.set()
+        for loop in self._loops:
+            loop.stop()
+
+    async def drain(self) -> None:
+        """Work until nothing of these channels is waiting or claimed any more, then stop. Held messages are waited for."""
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(self.run)
+            while not self._stopping.is_set() and not await self._drained():  # noqa: ASYNC110 - others empty the bus too, and set no event
+                await anyio.sleep(0.02)
+            self.stop()
+
+    async def _drained(self) -> bool:
+        if not all(loop.idle for loop in self._loops):
+            return False
+        try:
+            stats: Stats = await self._bus.stats()
+        except BusError:
+            return False
+        names = {loop.name for loop in self._loops}
+        ours = (depth for (channel, _), depth in stats.depths.items() if channel in names)
+        return not any(depth.ready + depth.scheduled + depth.claimed for depth in ours)
+
+    async def _shielded(self) -> None:
+        """Run the loops where no cancellation from outside reaches them before the grace period is over."""
+        with anyio.CancelScope(shield=True):
+            try:
+                async with anyio.create_task_group() as background:
+                    background.start_soon(self._listen)
+                    background.start_soon(self._beat)
+                    await self._work()
+                    background.cancel_scope.cancel()
+            finally:
+                self._done.set()
+
+    async def _work(self) -> None:
+        async with anyio.create_task_group() as watch:
+            with anyio.CancelScope() as reach:
+                watch.start_soon(self._cut_off, reach)
+                async with anyio.create_task_group() as loops:
+                    for loop in self._loops:
+                        loops.start_soon(loop.run)
+            watch.cancel_scope.cancel()
+
+    async def _cut_off(self, reach: anyio.CancelScope) -> None:
+        await self._stopping.wait()
+        with anyio.move_on_after(self._grace.total_seconds()):
+            await self._hurry.wait()
+        reach.cancel()
+
+    async def _listen(self) -> None:
+        """Wake the loops when the bus rings."""
+        while True:
+            try:
+                rang = await self._bus.wait(_LISTEN)
+            except BusError:
+                await anyio.sleep(1)
+            else:
+                if rang:
+                    for loop in self._loops:
+                        loop.ring()
+
+    async def _beat(self) -> None:
+        """Extend the leases of all that is under way, in one call."""
+        while True:
+            await anyio.sleep(self._lease.total_seconds() / 3)
+            claims = [claim for loop in self._loops for claim in loop.claims]
+            if claims:
+                try:
+                    await self._bus.extend(claims, self._lease)
+                except BusError as error:
+                    _log.warning("could not extend %d leases: %s", len(claims), type(error).__name__)

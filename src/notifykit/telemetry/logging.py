@@ -1,0 +1,102 @@
+"""Events as log lines: every one about a message bears its id, its channel and the caller's request id.
+
+One line makes them JSON::
+
+    logging.basicConfig(level="INFO", handlers=[json_handler()])
+
+and ``Notifier(observers=[log_events])`` writes them.
+"""
+
+import json
+import logging
+from datetime import UTC, datetime, timedelta
+from enum import Enum
+from typing import IO, Any
+
+import attrs
+
+from notifykit._events import (
+    AddressGone,
+    AddressMoved,
+    BusUnreachable,
+    ChannelDown,
+    DefaultLimitReached,
+    Died,
+    Duplicate,
+    Event,
+    Retried,
+    Stale,
+)
+
+__all__ = ["JSONFormatter", "json_handler", "log_events"]
+
+_log = logging.getLogger("notifykit.events")
+
+_LEVELS: dict[type[Any], int] = {
+    AddressGone: logging.WARNING,
+    AddressMoved: logging.WARNING,
+    BusUnreachable: logging.ERROR,
+    ChannelDown: logging.ERROR,
+    DefaultLimitReached: logging.WARNING,
+    Died: logging.ERROR,
+    Duplicate: logging.INFO,
+    Retried: logging.WARNING,
+    Stale: logging.WARNING,
+}
+_NOT_LOGGED = ("address", "new_address")
+_BUILT_IN = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime"}
+
+
+def log_events(event: Event) -> None:
+    """Write *event* to the logger ``notifykit.events``, its facts as fields of the record; an observer."""
+    level = _LEVELS.get(type(event), logging.INFO)
+    if _log.isEnabledFor(level):
+        facts = {name: _plain(value) for name, value in _facts(event).items()}
+        words = " ".join(f"{name}={value}" for name, value in facts.items() if value is not None and value != "")
+        _log.log(level, "%s %s", type(event).__name__, _escaped(words), extra={"event": type(event).__name__, **facts})
+
+
+def _facts(event: Event) -> dict[str, Any]:
+    return {each.name: getattr(event, each.name) for each in attrs.fields(type(event)) if each.name not in _NOT_LOGGED}
+
+
+def _plain(value: Any) -> Any:
+    match value:
+        case Enum():
+            return value.value
+        case timedelta():
+            return value.total_seconds()
+        case datetime():
+            return value.isoformat()
+        case float():
+            return round(value, 3)
+    return value
+
+
+def _escaped(text: str) -> str:
+    """Return *text* with control characters visible, so that no value can forge a log line."""
+    return "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)
+
+
+class JSONFormatter(logging.Formatter):
+    """One JSON object a line: time, level, logger, message, and every field that was given with the record."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the line."""
+        line: dict[str, Any] = {
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(),
+            "level": record.levelname,
+            "logger": record.name,
+            "message": record.getMessage(),
+        }
+        line |= {name: value for name, value in vars(record).items() if name not in _BUILT_IN and not name.startswith("_")}
+        if record.exc_info:
+            line["exception"] = self.formatException(record.exc_info)
+        return json.dumps(line, default=str, ensure_ascii=False)
+
+
+def json_handler(stream: IO[str] | None = None) -> logging.Handler:
+    """Return a handler that writes JSON lines to *stream* (standard error by default)."""
+    made = logging.StreamHandler(stream)
+    made.setFormatter(JSONFormatter())
+    return made
