@@ -15,6 +15,7 @@ LOWEST = Path("requirements/lowest.txt")
 
 nox.options.sessions = ["lint", "types", "docs", f"tests-{CURRENT}"]
 nox.options.reuse_venv = "yes"
+nox.options.default_venv_backend = "virtualenv"
 
 PROJECT = nox.project.load_toml("pyproject.toml")
 
@@ -46,7 +47,7 @@ def pytest(session: nox.Session, *arguments: str) -> None:
 @nox.session
 def lint(session: nox.Session) -> None:
     """Style, spelling, and the layers of the package."""
-    install(session, *group("lint"), *PROJECT["project"]["dependencies"])
+    install(session, *group("lint"))
     session.run("ruff", "check")
     session.run("ruff", "format", "--check")
     session.run("codespell")

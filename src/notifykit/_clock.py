@@ -41,7 +41,7 @@ def to_utc(moment: datetime) -> datetime:
     """Return *moment* in UTC, rounded up to whole milliseconds, the resolution of every bus.
 
     Raises:
-        ConfigurationError: it is naive, or no datetime at all.
+        ConfigurationError: it is naive, at the very edge of the calendar, or no datetime at all.
     """
     if not isinstance(moment, datetime):
         raise ConfigurationError(f"a time must be an aware datetime, not {type(moment).__name__}")
@@ -49,9 +49,11 @@ def to_utc(moment: datetime) -> datetime:
         raise ConfigurationError(
             "a naive datetime means a different time on every machine: give it a tzinfo, for example datetime.now(UTC)"
         )
-    rest = moment.microsecond % 1000
-    utc = moment.astimezone(UTC)
-    return utc + timedelta(microseconds=1000 - rest) if rest else utc
+    try:
+        utc = moment.astimezone(UTC)
+        return utc + timedelta(microseconds=-utc.microsecond % 1000)
+    except OverflowError:
+        raise ConfigurationError("a time must lie within the years 1 to 9999 in UTC; leave it out to set no limit") from None
 
 
 def to_utc_or_none(moment: datetime | None) -> datetime | None:
