@@ -30,10 +30,6 @@ _TAG = "$"
 _MAX_SAFE_INT = 2**63 - 1
 
 
-def _datetime(value: datetime) -> datetime:
-    return datetime.fromisoformat(value.isoformat())
-
-
 _TYPES: dict[str, tuple[type, Callable[[Any], Any], Callable[[Any], Any]]] = {
     "datetime": (datetime, datetime.isoformat, datetime.fromisoformat),
     "date": (date, date.isoformat, date.fromisoformat),
@@ -54,7 +50,7 @@ def normalize(variables: Mapping[str, Any]) -> dict[str, Any]:
 
     Raises:
         ConfigurationError: names the variable whose value the bus cannot carry: a Secret, bytes, an object, NaN, an integer
-            of more than 64 bits, a key that is no text, nesting deeper than 32.
+            of more than 64 bits, a key that is no text, text with half a surrogate pair, nesting deeper than 32.
     """
     return {_name(key, "variables"): _normal(value, key, 1) for key, value in variables.items()}
 
@@ -62,12 +58,23 @@ def normalize(variables: Mapping[str, Any]) -> dict[str, Any]:
 def _name(key: Any, path: str) -> str:
     if not isinstance(key, str):
         raise ConfigurationError(f"{path} has a key that is {type(key).__name__}; keys must be text")
-    return str.__str__(key)
+    return _text(key, path)
+
+
+def _text(value: str, path: str) -> str:
+    if not value.isascii():
+        try:
+            value.encode()
+        except UnicodeEncodeError:
+            raise ConfigurationError(f"variable {path[:100]!a} has half a surrogate pair in it, which is no character") from None
+    return str.__str__(value)
 
 
 def _normal(value: Any, path: str, depth: int) -> Any:
     kind = type(value)
-    if kind is str or kind is bool or value is None:
+    if kind is str:
+        return _text(value, path)
+    if kind is bool or value is None:
         return value
     if depth > MAX_NESTING:
         raise ConfigurationError(f"variable {path[:100]} is nested deeper than {MAX_NESTING}")
@@ -76,7 +83,7 @@ def _normal(value: Any, path: str, depth: int) -> Any:
     if isinstance(value, Secret):
         raise ConfigurationError(f"variable {path} is a Secret, which never goes into a message; pass reveal() if people are to read it")
     if isinstance(value, str):
-        return str.__str__(value)
+        return _text(value, path)
     if isinstance(value, int):
         if not -_MAX_SAFE_INT <= value <= _MAX_SAFE_INT:
             raise ConfigurationError(f"variable {path} is an integer of more than 64 bits; pass a Decimal or text")
@@ -85,10 +92,9 @@ def _normal(value: Any, path: str, depth: int) -> Any:
         if not math.isfinite(value):
             raise ConfigurationError(f"variable {path} is {value}, which JSON does not know")
         return float(value)
-    if isinstance(value, datetime):
-        return _datetime(value)
-    if any(isinstance(value, known) for known, _, _ in _TYPES.values()):
-        return value
+    for known, write, read in _TYPES.values():
+        if isinstance(value, known):
+            return read(write(value))
     if isinstance(value, Mapping):
         return {_name(key, path): _normal(each, f"{path}.{key}", depth + 1) for key, each in value.items()}
     if isinstance(value, list | tuple):
@@ -120,9 +126,12 @@ def _unpack(value: Any, _: Any = None) -> Any:
         return value
     if _TAG not in value:
         return {key: _unpack(each) for key, each in value.items()}
-    if value[_TAG] == "dict":
-        return {key: _unpack(each) for key, each in value["v"].items()}
-    return _TYPES[value[_TAG]][2](value["v"])
+    if len(value) != 2:
+        raise ValueError("a tagged value has a tag and a value")
+    tag, raw = value[_TAG], value["v"]
+    if tag == "dict":
+        return {key: _unpack(each) for key, each in raw.items()}
+    return _TYPES[tag][2](_strict(raw, int if tag == "timedelta" else str))
 
 
 def _strict(value: Any, kind: type) -> Any:
@@ -144,8 +153,15 @@ _convert = _converter()
 
 
 def encode(message: Message) -> bytes:
-    """Return the bytes of *message*; its variables must be normal."""
-    return VERSION + msgspec.json.encode(_convert.unstructure(message))
+    """Return the bytes of *message*; its variables must be normal.
+
+    Raises:
+        ConfigurationError: a name, a key or the address has half a surrogate pair in it.
+    """
+    try:
+        return VERSION + msgspec.json.encode(_convert.unstructure(message))
+    except UnicodeEncodeError:
+        raise ConfigurationError(f"message {message.id!a} has half a surrogate pair in a text, which is no character") from None
 
 
 def decode(body: bytes) -> Message:

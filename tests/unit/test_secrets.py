@@ -55,8 +55,9 @@ def test_a_secret_never_shows(show: object) -> None:
 
 def test_a_secret_never_shows_in_a_log_or_a_trace_with_locals() -> None:
     out = StringIO()
-    log = logging.Logger("test")
+    log = logging.getLogger("notifykit.tests.secrets")
     log.addHandler(logging.StreamHandler(out))
+    log.propagate = False
     token = Secret(TEXT)
     try:
         raise ValueError(token)
