@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from notifykit._policies import ChannelPolicy as ChannelPolicy
     from notifykit._secrets import Secret as Secret
     from notifykit._unsubscribe import UnsubscribeLinks as UnsubscribeLinks
+    from notifykit.channels.console import ConsoleChannel as ConsoleChannel
     from notifykit.channels.email import EmailChannel as EmailChannel
     from notifykit.channels.push import PushChannel as PushChannel
     from notifykit.channels.telegram import TelegramChannel as TelegramChannel
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Address",
     "ChannelPolicy",
+    "ConsoleChannel",
     "Content",
     "DeadLetter",
     "Delivery",
@@ -78,6 +80,7 @@ __all__ = [
 _HOMES = {
     "Address": "_messages",
     "ChannelPolicy": "_policies",
+    "ConsoleChannel": "channels.console",
     "Content": "_messages",
     "DeadLetter": "_dead_letters",
     "Delivery": "_messages",
