@@ -1,0 +1,5 @@
+"""E-mail by SMTP: MIME built right, TLS on and checked, connections kept open, answers understood."""
+
+from notifykit.channels.email._channel import EmailChannel
+
+__all__ = ["EmailChannel"]
