@@ -1,0 +1,100 @@
+"""Which event loop is calling, and how another thread wakes what waits on it: asyncio and trio alike."""
+
+import threading
+from collections.abc import Callable, Iterable
+from typing import Any, Protocol
+
+import anyio
+from anyio.lowlevel import current_token
+
+__all__ = ["Parking", "ThreadParking", "park", "post", "wake_all"]
+
+
+class Parking(Protocol):
+    """A place where one caller waits until it is woken, once."""
+
+    loop: Any
+    """The native event loop it belongs to; None for a thread."""
+
+    def wake(self) -> None:
+        """Let the caller go on; on the loop's own thread, and harmless when it has left."""
+        ...
+
+
+class AsyncioParking:
+    """A future of the running asyncio loop."""
+
+    __slots__ = ("future", "loop")
+
+    def __init__(self, loop: Any) -> None:
+        self.loop = loop
+        self.future = loop.create_future()
+
+    def wake(self) -> None:
+        """Let the caller go on."""
+        if not self.future.done():
+            self.future.set_result(None)
+
+    async def wait(self) -> None:
+        """Wait; a native cancel goes straight through."""
+        await self.future
+
+
+class TrioParking:
+    """An event of the running trio loop."""
+
+    __slots__ = ("event", "loop")
+
+    def __init__(self, loop: Any) -> None:
+        self.loop = loop
+        self.event = anyio.Event()
+
+    def wake(self) -> None:
+        """Let the caller go on."""
+        self.event.set()
+
+    async def wait(self) -> None:
+        """Wait."""
+        await self.event.wait()
+
+
+class ThreadParking:
+    """A lock that a blocking caller waits on; Ctrl-C goes through."""
+
+    __slots__ = ("lock", "loop")
+
+    def __init__(self) -> None:
+        self.loop = None
+        self.lock = threading.Lock()
+        self.lock.acquire()
+
+    def wake(self) -> None:
+        """Let the caller go on."""
+        self.lock.release()
+
+    def wait(self) -> None:
+        """Wait."""
+        self.lock.acquire()
+
+
+def park() -> AsyncioParking | TrioParking:
+    """Return a new place to wait on the event loop that is running."""
+    token: Any = current_token()
+    loop = getattr(token, "native_token", token)
+    return AsyncioParking(loop) if hasattr(loop, "create_future") else TrioParking(loop)
+
+
+def post(loop: Any, function: Callable[..., object], *args: Any) -> bool:
+    """Have *loop* call *function* soon, from any thread; return False if that loop is closed."""
+    run_soon = getattr(loop, "call_soon_threadsafe", None) or loop.run_sync_soon
+    try:
+        run_soon(function, *args)
+    except RuntimeError:  # asyncio: "Event loop is closed"; trio: RunFinishedError
+        return False
+    return True
+
+
+def wake_all(parkings: Iterable[Parking]) -> None:
+    """Wake each of *parkings*, which are all of the loop that runs this."""
+    for each in parkings:
+        each.wake()
