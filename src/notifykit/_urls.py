@@ -46,6 +46,9 @@ class URL:
         unknown = sorted(set(self.query) - set(known))
         if unknown:
             choice = ", ".join(known) or "none"
+            # An "@" may mean that the query is the rest of a password with a "?" in it: show no name.
+            if any("@" in text for pair in self.query.items() for text in pair):
+                raise ConfigurationError(f"{self.scheme}://… has a parameter that it does not know; it takes: {choice}; {_ENCODE}")
             raise ConfigurationError(f"{self.scheme}://… has no parameter {', '.join(unknown)}; it takes: {choice}")
 
 
