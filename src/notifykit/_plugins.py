@@ -1,8 +1,9 @@
 """Plug-ins by entry point: loaded by name, on demand, and blamed by name."""
 
+import re
 import threading
 from functools import cache
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import EntryPoint, PackageNotFoundError, distribution, entry_points
 from typing import Any, cast
 
 from notifykit._urls import parse_url
@@ -15,6 +16,9 @@ BUSES = "notifykit.buses"
 """Entry-point group of buses: the name is a URL scheme, the object a Bus class with ``from_url``."""
 CHANNELS = "notifykit.channels"
 """Entry-point group of channels: the name is a URL scheme, the object a Channel class."""
+
+_NAME = re.compile(r"[A-Za-z0-9._-]+")
+_EXTRA = re.compile(r"""extra\s*==\s*['"]([^'"]+)['"]""")
 
 
 def installed(group: str) -> dict[str, list[EntryPoint]]:
@@ -52,6 +56,8 @@ def load(group: str, name: str) -> Any:
         )
     try:
         plugin = point.load()
+    except MissingExtraError:
+        raise
     except ModuleNotFoundError as error:
         raise _missing(point, package, error) from error
     except Exception as error:
@@ -68,14 +74,30 @@ def _missing(point: EntryPoint, package: str, error: ModuleNotFoundError) -> Con
     """Tell an absent extra, which the entry point names in its brackets, from a package that is broken."""
     own = point.module.partition(".")[0]
     module = (error.name or "").partition(".")[0]
-    if point.extras and module and module != own:
-        extra = point.extras[0]
+    extra = next((extra for extra in point.extras if _absent(point, extra)), None)
+    if extra and module and module != own:
         return MissingExtraError(f'{point.name}:// needs an optional dependency: pip install "{package}[{extra}]"', extra=extra)
     return BrokenPluginError(
         f"{package} registers {point.name}:// but {point.value} needs {error.name}, which is not installed",
         name=point.name,
         package=package,
     )
+
+
+def _absent(point: EntryPoint, extra: str) -> bool:
+    """Return whether a package that *extra* stands for is not installed; True where its metadata does not say."""
+    requirements = (point.dist.requires if point.dist else None) or []
+    names = [_NAME.match(each) for each in requirements if extra in _EXTRA.findall(each)]
+    if not names:
+        return True
+    for name in names:
+        if name is None or name[0] == _package(point):
+            return True
+        try:
+            distribution(name[0])
+        except PackageNotFoundError:
+            return True
+    return False
 
 
 def _package(point: EntryPoint) -> str:
