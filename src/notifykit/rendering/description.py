@@ -1,0 +1,54 @@
+"""What ``template.toml`` beside a template's files says about it."""
+
+import tomllib
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
+
+from attrs import field, frozen
+
+from notifykit._messages import Lane
+from notifykit.errors import TemplateSyntaxError
+
+__all__ = ["Description", "parse_description"]
+
+
+@frozen
+class Description:
+    """A template's own words about itself.
+
+    Attributes:
+        description: for the people who choose among templates.
+        example: variables to try it with, in previews and checks.
+        optional: variables that may be absent; the template then sees them as ``none``.
+        lane: where its messages wait unless the caller says otherwise.
+    """
+
+    name: str
+    description: str = ""
+    example: Mapping[str, Any] = field(factory=dict, repr=False)
+    optional: frozenset[str] = frozenset()
+    lane: Lane = Lane.TRANSACTIONAL
+
+
+def parse_description(name: str, path: str, text: str) -> Description:
+    """Parse a ``template.toml``.
+
+    Raises:
+        TemplateSyntaxError: it is no TOML, has a key that means nothing, or a value of the wrong type.
+    """
+    try:
+        given = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise TemplateSyntaxError(f"{path}: {error}", template=name) from None
+    unknown = sorted(set(given) - {"description", "example", "optional", "lane"})
+    if unknown:
+        raise TemplateSyntaxError(f"{path}: {', '.join(unknown)} means nothing; write description, example, optional, lane", template=name)
+    description, example = given.get("description", ""), given.get("example", {})
+    optional, lane = given.get("optional", []), given.get("lane", "transactional")
+    names = isinstance(optional, list) and all(isinstance(each, str) for each in optional)
+    if not (names and isinstance(description, str) and isinstance(example, dict) and lane in [each.value for each in Lane]):
+        raise TemplateSyntaxError(
+            f"{path}: description is a text, example a table, optional a list of names, lane transactional or campaign", template=name
+        )
+    return Description(name, description, MappingProxyType(example), frozenset(optional), Lane(lane))

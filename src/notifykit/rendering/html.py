@@ -1,0 +1,79 @@
+"""HTML: values are escaped for text and quoted attributes; controls and noncharacters, which HTML forbids, are removed."""
+
+import re
+from typing import Any
+
+from markupsafe import escape as escape_html
+
+from notifykit._messages import Markup
+from notifykit.rendering.fragments import SolidFragment, whole
+from notifykit.rendering.language import Language
+from notifykit.rendering.links import is_web_link, written_out
+
+__all__ = ["HTML", "HtmlFragment"]
+
+# "control" and "noncharacter" of the HTML standard, 13.2.3.5 Preprocessing the input stream
+_CONTROLS = re.compile("[\x00-\x08\x0b\x0e-\x1f\x7f-\x9f]")
+_NONCHARACTERS = re.compile(
+    "[\ufdd0-\ufdef" + "".join(f"{chr(plane + 0xFFFE)}{chr(plane + 0xFFFF)}" for plane in range(0, 0x110000, 0x10000)) + "]"
+)
+
+
+class HtmlFragment(SolidFragment):
+    """Text in HTML."""
+
+    __slots__ = ()
+    markup = Markup.HTML
+    units = re.compile(r"(?s)<[^>]*>|&[^;\s]{1,32};|.")
+
+    @classmethod
+    def escape_text(cls, text: str) -> str:
+        """Return *text* for HTML text and quoted attributes."""
+        if not text.isprintable():
+            text = _CONTROLS.sub("", whole(text).replace("\r\n", "\n"))
+        if not text.isascii():
+            text = _NONCHARACTERS.sub("\ufffd", text)
+        return escape_html(text)
+
+    @classmethod
+    def adopt(cls, value: Any) -> str:
+        """Return what markupsafe or another library marked as safe HTML."""
+        return str(value.__html__())
+
+
+def _tag(name: str) -> Any:
+    def wrap(value: Any) -> HtmlFragment:
+        inner = HtmlFragment.output(value)
+        return HtmlFragment(f"<{name}>{inner}</{name}>" if inner.strip() else inner)
+
+    wrap.__name__ = name
+    return wrap
+
+
+def _pre(value: Any, language: str = "") -> HtmlFragment:  # the same call serves Telegram
+    inner = HtmlFragment.output(value)
+    return HtmlFragment(f"<pre>\n{inner}</pre>" if inner.strip() else inner)
+
+
+def _link(value: Any, url: str) -> HtmlFragment:
+    inner = HtmlFragment.output(value)
+    if not inner.strip():
+        return HtmlFragment(inner)
+    if not is_web_link(url, schemes=("http", "https", "mailto", "tel")):
+        return HtmlFragment(inner + HtmlFragment.output(written_out(url)))
+    return HtmlFragment(f'<a href="{HtmlFragment.output(str(url).strip())}">{inner}</a>')
+
+
+HTML = Language(
+    HtmlFragment,
+    {
+        "bold": _tag("strong"),
+        "italic": _tag("em"),
+        "underline": _tag("u"),
+        "strike": _tag("s"),
+        "code": _tag("code"),
+        "pre": _pre,
+        "link": _link,
+    },
+    str.strip,
+)

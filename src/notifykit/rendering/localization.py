@@ -1,0 +1,177 @@
+"""Dates and numbers as the recipient writes them: in the recipient's time zone, and locale where Babel is installed.
+
+Without Babel (``pip install "notifykit[i18n]"``) dates are ISO-like (``2026-03-01 15:04 CET``) and numbers plain.
+An unknown time zone counts as UTC and an unknown locale as English: a recipient's setting never stops a message.
+A date without an offset is taken for UTC. Text that is no date or number is shown as it is.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from datetime import UTC, date, datetime, time, tzinfo
+from decimal import Decimal, InvalidOperation
+from functools import cache
+from typing import Any, cast
+from zoneinfo import ZoneInfo
+
+from attrs import frozen
+
+from notifykit.errors import MissingExtraError
+from notifykit.rendering.fragments import RefusedError
+
+try:
+    import babel
+    import babel.dates
+    import babel.numbers
+except ImportError:  # pragma: no cover - tested in an environment without it
+    babel = None  # type: ignore[assignment]  # the fallback is plain
+
+__all__ = ["LOCAL_FILTERS", "in_place"]
+
+_WIDTHS = ("short", "medium", "long", "full")
+
+
+@frozen
+class _Place:
+    locale: str
+    zone: tzinfo
+
+
+_NOWHERE = _Place("en", UTC)
+_PLACE: ContextVar[_Place] = ContextVar("notifykit_place", default=_NOWHERE)
+
+
+@contextmanager
+def in_place(locale: str | None, timezone: str | None) -> Iterator[None]:
+    """Format for this locale and time zone inside the block."""
+    token = _PLACE.set(_place(locale, timezone))
+    try:
+        yield
+    finally:
+        _PLACE.reset(token)
+
+
+@cache
+def _zone(name: str) -> tzinfo:
+    try:
+        return ZoneInfo(name)
+    except (KeyError, ValueError, OSError):
+        return UTC
+
+
+@cache
+def _locale(name: str) -> str:
+    """Return the nearest locale that Babel knows, as it spells it."""
+    words = name.replace("_", "-").split("-")
+    while babel is not None and words:
+        try:
+            return str(babel.Locale.parse("_".join(words)))
+        except (babel.UnknownLocaleError, ValueError, TypeError):
+            words.pop()
+    return "en"
+
+
+def _place(locale: str | None, timezone: str | None) -> _Place:
+    return _Place(_locale(locale[:40]) if locale else "en", _zone(timezone[:60]) if timezone else UTC)
+
+
+def _moment(value: Any) -> datetime | None:
+    """Return *value* in the recipient's zone, or None if it is no date with a time."""
+    if isinstance(value, str):
+        try:
+            value = datetime.fromisoformat(value)
+        except ValueError:
+            return None
+    if not isinstance(value, datetime):
+        return None
+    return (value if value.tzinfo else value.replace(tzinfo=UTC)).astimezone(_PLACE.get().zone)
+
+
+def _pattern(format: str) -> str:
+    if babel is None and format not in _WIDTHS:
+        raise MissingExtraError('date patterns need an optional dependency: pip install "notifykit[i18n]"', extra="i18n")
+    return format
+
+
+def format_datetime(value: Any, format: str = "medium") -> Any:
+    """Show a date and its time in the recipient's time zone, which is named; *format* is a width or a CLDR pattern."""
+    moment = _moment(value)
+    if moment is None:
+        return _text(value, date)
+    _pattern(format)
+    if babel is None:
+        return f"{moment:%Y-%m-%d %H:%M} {moment:%Z}"
+    locale = _PLACE.get().locale
+    if format not in _WIDTHS:
+        return babel.dates.format_datetime(moment, format, moment.tzinfo, locale)
+    day, clock = babel.dates.format_date(moment, format, locale), babel.dates.format_time(moment, "short", moment.tzinfo, locale)
+    together = str(babel.dates.get_datetime_format(cast("Any", format), locale)).replace("'", "")
+    return f"{together.replace('{0}', clock).replace('{1}', day)} {moment:%Z}"
+
+
+def format_date(value: Any, format: str = "medium") -> Any:
+    """Show the day in the recipient's time zone."""
+    day = value if isinstance(value, date) and not isinstance(value, datetime) else _moment(value)
+    if day is None:
+        return _text(value, date)
+    _pattern(format)
+    return f"{day:%Y-%m-%d}" if babel is None else babel.dates.format_date(day, format, _PLACE.get().locale)
+
+
+def format_time(value: Any, format: str = "short") -> Any:
+    """Show the time of day in the recipient's time zone."""
+    clock = value if isinstance(value, time) else _moment(value)
+    if clock is None:
+        return _text(value, time)
+    _pattern(format)
+    if babel is None:
+        return f"{clock:%H:%M}"
+    return babel.dates.format_time(clock, format, clock.tzinfo, _PLACE.get().locale)
+
+
+def _number(value: Any) -> Decimal | None:
+    if isinstance(value, bool):
+        return None
+    try:
+        number = Decimal(str(value)) if isinstance(value, int | float | Decimal | str) else None
+    except InvalidOperation:
+        return None
+    return number if number is not None and number.is_finite() else None
+
+
+def format_number(value: Any, decimals: int | None = None) -> Any:
+    """Show a number with all of its decimals, or rounded to *decimals*."""
+    number = _number(value)
+    if number is None:
+        return _text(value, Decimal)
+    if decimals is not None:
+        number = round(number, decimals)
+    places = max(0, -int(number.as_tuple().exponent))
+    if babel is None:
+        return f"{number:.{places}f}"
+    return babel.numbers.format_decimal(number, f"#,##0.{'0' * places}" if places else "#,##0", _PLACE.get().locale)
+
+
+def format_currency(value: Any, currency: str) -> Any:
+    """Show an amount of money; *currency* is its ISO 4217 code."""
+    number = _number(value)
+    if number is None:
+        return _text(value, Decimal)
+    if babel is None:
+        return f"{format_number(number)} {currency}"
+    return babel.numbers.format_currency(number, currency, locale=_PLACE.get().locale)
+
+
+def _text(value: Any, wanted: type) -> Any:
+    if value is None or isinstance(value, str):
+        return value
+    raise RefusedError(f"a {type(value).__name__} is no {wanted.__name__.lower()}")
+
+
+LOCAL_FILTERS: Mapping[str, Callable[..., Any]] = {
+    "datetime": format_datetime,
+    "date": format_date,
+    "time": format_time,
+    "number": format_number,
+    "currency": format_currency,
+}
