@@ -12,13 +12,11 @@ if TYPE_CHECKING:
     from notifykit._backoff import constant as constant
     from notifykit._backoff import exponential as exponential
     from notifykit._backoff import jittered as jittered
-    from notifykit._campaign import Progress as Progress
     from notifykit._claims import Filter as Filter
     from notifykit._claims import Reason as Reason
     from notifykit._claims import State as State
     from notifykit._claims import Stats as Stats
     from notifykit._context import request as request
-    from notifykit._dead_letters import DeadLetter as DeadLetter
     from notifykit._messages import Address as Address
     from notifykit._messages import Content as Content
     from notifykit._messages import Delivery as Delivery
@@ -30,7 +28,9 @@ if TYPE_CHECKING:
     from notifykit._messages import Recipient as Recipient
     from notifykit._messages import Status as Status
     from notifykit._notifications import Notification as Notification
-    from notifykit._notifier import Notifier as Notifier
+    from notifykit._notifier.campaign import Progress as Progress
+    from notifykit._notifier.dead_letters import DeadLetter as DeadLetter
+    from notifykit._notifier.notifier import Notifier as Notifier
     from notifykit._outcomes import RetryPolicy as RetryPolicy
     from notifykit._plugins import get_bus as get_bus
     from notifykit._policies import ChannelPolicy as ChannelPolicy
@@ -82,7 +82,7 @@ _HOMES = {
     "ChannelPolicy": "_policies",
     "ConsoleChannel": "channels.console",
     "Content": "_messages",
-    "DeadLetter": "_dead_letters",
+    "DeadLetter": "_notifier.dead_letters",
     "Delivery": "_messages",
     "EmailChannel": "channels.email",
     "Filter": "_claims",
@@ -90,9 +90,9 @@ _HOMES = {
     "Markup": "_messages",
     "Message": "_messages",
     "Notification": "_notifications",
-    "Notifier": "_notifier",
+    "Notifier": "_notifier.notifier",
     "Part": "_messages",
-    "Progress": "_campaign",
+    "Progress": "_notifier.campaign",
     "PushChannel": "channels.push",
     "Reason": "_claims",
     "Receipt": "_messages",

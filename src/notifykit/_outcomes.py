@@ -21,7 +21,7 @@ from notifykit.errors import (
     TransientError,
 )
 
-__all__ = ["Ack", "Bury", "Outcome", "Release", "Retry", "RetryPolicy", "Settlement", "UnknownPolicy", "decide"]
+__all__ = ["Ack", "Bury", "Outcome", "Release", "Retry", "RetryPolicy", "Settlement", "UnknownPolicy", "decide", "describe"]
 
 
 def _shortened(text: str) -> str:
@@ -108,7 +108,7 @@ def decide(error: Exception, claim: Claim, policy: RetryPolicy, now: datetime) -
 
     Any exception that no channel should raise counts as transient: it is retried, then a dead letter, never lost.
     """
-    text = _describe(error)
+    text = describe(error)
     match error:
         case ChannelUnavailableError():
             return Release()
@@ -137,5 +137,6 @@ def decide(error: Exception, claim: Claim, policy: RetryPolicy, now: datetime) -
     return Retry(now + wait, text, progress or claim.progress)
 
 
-def _describe(error: Exception) -> str:
+def describe(error: Exception) -> str:
+    """Return what a dead letter says of *error*."""
     return f"{type(error).__name__}: {error}"

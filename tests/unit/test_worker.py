@@ -413,11 +413,15 @@ async def test_a_send_that_outlasts_the_grace_period_is_cut_off_and_judged_unkno
 
 
 async def test_send_makes_one_attempt_and_says_what_came_of_each(make: Any) -> None:
-    channel = ScriptedChannel(TransientError("busy"))
-    async with make(channel, policies={"sms": ChannelPolicy(concurrency=1)}) as notifier:
+    async def fail_for_ada(message: Message) -> str | None:
+        if message.recipient_id == "user:1":
+            raise TransientError("busy")
+        return "sms-9"
+
+    async with make(ScriptedChannel(*[fail_for_ada] * 3)) as notifier:
         receipts = await notifier.send([ADA, BOB], "shipped", {"order": 81})
     assert [each.status for each in receipts] == [Status.FAILED, Status.SENT, Status.SENT]
-    assert [each.provider_id for each in receipts] == [None, "sms-0", "sms-1"]
+    assert [each.provider_id for each in receipts] == [None, "sms-9", "sms-9"]
     assert all(each.delivery_time_ms is not None and each.attempt == 1 for each in receipts)
     with pytest.raises(TransientError):
         receipts[0].raise_for_status()

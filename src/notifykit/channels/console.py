@@ -60,7 +60,7 @@ class ConsoleChannel(Channel):
         lines = [f"{bold}{message.channel} to {_shown(address.value)}{plain} {dim}{message.template} {message.id}{plain}"]
         for name, text in content.parts.items():
             lines += [f"  {dim}{name}{plain} {line}" for line in _shown(text).split("\n")]
-        print(*lines, sep="\n", file=stream, flush=True)  # noqa: T201 - printing is what it is for
+        print(*lines, sep="\n", file=stream, flush=True)
         return None
 
 

@@ -7,6 +7,7 @@ and ``environment`` for compiled templates, whose values become ``fragments`` of
 
 from notifykit.rendering.description import Description
 from notifykit.rendering.renderer import JinjaRenderer
+from notifykit.rendering.sources import SourceLike
 from notifykit.rendering.variables import Variables
 
-__all__ = ["Description", "JinjaRenderer", "Variables"]
+__all__ = ["Description", "JinjaRenderer", "SourceLike", "Variables"]

@@ -8,16 +8,16 @@ from attrs import evolve, frozen
 from notifykit._claims import Claim, Reason, Settled
 from notifykit._clock import BusTime
 from notifykit._codec import envelope
-from notifykit._conclusions import Conclusion
-from notifykit._delivery import Result, attempt, foreign, render
 from notifykit._events import AddressGone, AddressMoved, Observer, tell
-from notifykit._health import ChannelHealth
 from notifykit._ids import new_id
 from notifykit._limits import address_windows, channel_windows
 from notifykit._messages import Delivery, Message
-from notifykit._outcomes import Ack, Bury, Outcome, Release, Retry, RetryPolicy, Settlement, decide
+from notifykit._outcomes import Ack, Bury, Outcome, Release, Retry, RetryPolicy, Settlement, decide, describe
 from notifykit._policies import ChannelPolicy
 from notifykit._suppression import Standing, pause_address, suppress
+from notifykit._worker.attempt import Result, attempt, foreign, render
+from notifykit._worker.conclusions import Conclusion
+from notifykit._worker.health import ChannelHealth
 from notifykit.abc import Bus, Channel, Ledger, Renderer
 from notifykit.errors import (
     AddressGoneError,
@@ -123,7 +123,7 @@ class Sender:
         """Return what the result means for the message, and act on what it means for the channel and the address."""
         outcome = decide(result.error, claim, self.retry, self.time.now()) if result.error else Ack()
         if isinstance(result.error, AddressMovedError):
-            outcome = self._moved(message, outcome, result.error)
+            outcome = self._moved(message, result.error)
         try:
             await self._act(message, outcome, result.error, era)
         except BusError as error:  # the message's own fate stands all the same
@@ -148,14 +148,14 @@ class Sender:
             case None | PermanentError():
                 await self.health.worked(era)
 
-    def _moved(self, message: Message, outcome: Outcome, error: AddressMovedError) -> Outcome:
+    def _moved(self, message: Message, error: AddressMovedError) -> Outcome:
         """Send it anew to the address that took the place of this one; the old one gets suppressed, so that it cannot go round."""
         try:
             address = self.channel.parse_address(error.new_address)
         except InvalidAddressError:
             return Bury(Reason.REJECTED, "the provider named a new address that does not parse")
         again = evolve(message, id=new_id(), address=address, due_at=None, idempotency_key=None)
-        return evolve(outcome, then=(envelope(again),))  # type: ignore[call-arg]
+        return Bury(Reason.ADDRESS_MOVED, describe(error), then=(envelope(again),))
 
     async def _settled_before(self, claim: Claim) -> bool:
         (settled,) = await self.bus.settle([Settlement(claim, Ack())])

@@ -3,36 +3,35 @@
 import enum
 from collections.abc import AsyncIterable, Awaitable, Callable, Iterable, Mapping, Sequence
 from datetime import timedelta
-from os import PathLike
-from typing import Any, Self, Unpack
+from typing import Any, Self, Unpack, cast
 
 import anyio
 from attrs import evolve
 
-from notifykit._campaign import OnProgress, Progress, counted, in_batches
-from notifykit._channel_loop import ChannelLoop
 from notifykit._claims import Action, Changed, Filter, State, Stats
 from notifykit._clock import BusTime, SystemClock
-from notifykit._compose import CampaignOptions, Composer, MessageOptions, Options, Skip
-from notifykit._dead_letters import DeadLetter, dead_letter
-from notifykit._direct import DirectSender
 from notifykit._events import Observer, Skipped, tell
-from notifykit._health import ChannelHealth
-from notifykit._intake import Intake
 from notifykit._messages import Address, Lane, Message, Receipt, Recipient, Status
 from notifykit._notifications import Notification, template_and_variables
+from notifykit._notifier.campaign import OnProgress, Progress, counted, in_batches
+from notifykit._notifier.compose import CampaignOptions, Composer, MessageOptions, Options, Skip
+from notifykit._notifier.dead_letters import DeadLetter, dead_letter
+from notifykit._notifier.direct import DirectSender
+from notifykit._notifier.intake import Intake
 from notifykit._outcomes import RetryPolicy
 from notifykit._plugins import channel_from_url, get_bus
 from notifykit._policies import ChannelPolicy
-from notifykit._sender import Sender, ShouldSend
-from notifykit._signals import stop_on_signals
 from notifykit._suppression import suppress, unsubscribe, unsuppress
 from notifykit._unsubscribe import UnsubscribeLinks, UnsubscribeToken
-from notifykit._worker import Worker
+from notifykit._worker.channel_loop import ChannelLoop
+from notifykit._worker.health import ChannelHealth
+from notifykit._worker.sender import Sender, ShouldSend
+from notifykit._worker.signals import stop_on_signals
+from notifykit._worker.worker import Worker
 from notifykit.abc import Bus, Channel, Clock, Ledger, Renderer
-from notifykit.buses.memory import MemoryLedger
+from notifykit.buses.memory import MemoryBus
 from notifykit.errors import ConfigurationError, NotifykitError, UnknownChannelError, UnknownRecipientError
-from notifykit.rendering import TemplateRenderer
+from notifykit.rendering import JinjaRenderer, SourceLike
 
 __all__ = ["Notifier"]
 
@@ -54,7 +53,7 @@ class Notifier:
     Args:
         bus: a URL (``sqlite:///var/notify.db``, ``memory://``) or a Bus. Equal URLs share one bus in a process.
         channels: by name; each a Channel or a URL. The name is the key of a recipient's addresses.
-        templates: a folder, several, or a Renderer; the built-in templates come last.
+        templates: a folder, several, or a Renderer; the first that has a file wins, and the built-in templates come last.
         policies: by channel name: limits, concurrency, retries.
         retry: for channels whose policy sets none.
         observers: called with every event.
@@ -74,7 +73,7 @@ class Notifier:
         bus: Bus | str,
         *,
         channels: Mapping[str, Channel | str],
-        templates: Renderer | str | PathLike[str] | Sequence[str | PathLike[str]] = (),
+        templates: Renderer | SourceLike | Sequence[SourceLike] = (),
         policies: Mapping[str, ChannelPolicy] | None = None,
         retry: RetryPolicy | None = None,
         observers: Sequence[Observer] = (),
@@ -89,8 +88,9 @@ class Notifier:
         self.channels: Mapping[str, Channel] = {
             name: channel_from_url(each) if isinstance(each, str) else each for name, each in channels.items()
         }
-        self.renderer = templates if isinstance(templates, Renderer) else TemplateRenderer(templates)
-        self.ledger: Ledger = self.bus.ledger or MemoryLedger()
+        self.renderer = templates if isinstance(templates, Renderer) else JinjaRenderer(*_several(templates))
+        self._aside = MemoryBus() if self.bus.ledger is None else None
+        self.ledger: Ledger = self.bus.ledger or self._aside.ledger  # type: ignore[union-attr]
         self._policies = _policies(self.channels, policies or {})
         self._retry = retry or RetryPolicy()
         self._observers = tuple(observers)
@@ -114,7 +114,7 @@ class Notifier:
     # -- opening and closing
 
     async def __aenter__(self) -> Self:
-        await self.bus.open()
+        await self.open()
         return self
 
     async def __aexit__(self, *exc_info: object) -> None:
@@ -124,12 +124,16 @@ class Notifier:
     async def open(self) -> None:
         """Open the bus; harmless when it is open."""
         await self.bus.open()
+        if self._aside is not None:
+            await self._aside.open()
 
     async def close(self) -> None:
         """Close the channels and the bus; harmless when they are closed."""
         for name in sorted(self._open_channels):
             await self.channels[name].close()
         self._open_channels.clear()
+        if self._aside is not None:
+            await self._aside.close()
         await self.bus.close()
 
     # -- sending
@@ -383,6 +387,10 @@ def _policies(channels: Mapping[str, Channel], given: Mapping[str, ChannelPolicy
     if unknown:
         raise ConfigurationError(f"policies are given for {', '.join(unknown)}, but the channels are: {', '.join(channels) or 'none'}")
     return {name: given.get(name) or ChannelPolicy() for name in channels}
+
+
+def _several(templates: SourceLike | Sequence[SourceLike]) -> Sequence[SourceLike]:
+    return templates if isinstance(templates, list | tuple) else [cast("SourceLike", templates)]
 
 
 def _only(state: State, filter: Filter | None) -> Filter:

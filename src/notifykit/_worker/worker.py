@@ -6,8 +6,8 @@ from datetime import timedelta
 
 import anyio
 
-from notifykit._channel_loop import ChannelLoop
 from notifykit._claims import Stats
+from notifykit._worker.channel_loop import ChannelLoop
 from notifykit.abc import Bus
 from notifykit.errors import BusError
 

@@ -9,8 +9,8 @@ from attrs import field, frozen
 from notifykit._clock import to_utc_or_none
 from notifykit._codec import normalize
 from notifykit._context import current_request_id
-from notifykit._fanout import Target, choose, derived_key, targets
 from notifykit._messages import Delivery, Lane, Message, Recipient
+from notifykit._notifier.fanout import Target, choose, derived_key, targets
 from notifykit._unsubscribe import UnsubscribeLinks
 from notifykit.abc import Channel, Renderer
 from notifykit.errors import ConfigurationError
@@ -111,11 +111,10 @@ class Composer:
         """
         names = choose(self.channels, self.renderer.kinds(template), options.via)
         normal = normalize({**recipient.variables, **variables})
-        return [
-            each
-            for target in targets(recipient, self.channels, names)
-            for each in (self._messages(target, recipient, template, normal, options, now) or [Skip(recipient.id, target.channel)])
-        ]
+        made: list[Message | Skip] = []
+        for target in targets(recipient, self.channels, names):
+            made += self._messages(target, recipient, template, normal, options, now) or [Skip(recipient.id, target.channel)]
+        return made
 
     def _messages(
         self, target: Target, recipient: Recipient, template: str, variables: Mapping[str, Any], options: Options, now: datetime

@@ -4,11 +4,11 @@ from datetime import timedelta
 
 from attrs import frozen
 
-from notifykit._delivery import attempt, foreign, render
 from notifykit._limits import address_windows, channel_windows
 from notifykit._messages import Message, Receipt, Status
 from notifykit._policies import ChannelPolicy
 from notifykit._suppression import look_up, suppress
+from notifykit._worker.attempt import attempt, foreign, render
 from notifykit.abc import Channel, Clock, Ledger, Renderer
 from notifykit.errors import AddressGoneError, NotifykitError, OutcomeUnknownError, RateLimitedError
 

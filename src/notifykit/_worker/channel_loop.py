@@ -11,14 +11,14 @@ from attrs import frozen
 
 from notifykit._claims import Claim, Claimed, Reason, Settled
 from notifykit._codec import decode
-from notifykit._conclusions import Conclusion, event_of
-from notifykit._delivery import foreign
 from notifykit._events import BusRecovered, BusUnreachable, DefaultLimitReached, Died, tell
 from notifykit._limits import channel_windows
 from notifykit._messages import Lane, Message
 from notifykit._outcomes import Bury, Outcome, Release, Settlement, decide
-from notifykit._sender import Sender
 from notifykit._suppression import Standing, look_up
+from notifykit._worker.attempt import foreign
+from notifykit._worker.conclusions import Conclusion, event_of
+from notifykit._worker.sender import Sender
 from notifykit.errors import BusError, OutcomeUnknownError, UnreadableMessageError
 
 __all__ = ["ChannelLoop"]
@@ -237,9 +237,11 @@ class ChannelLoop:
             conclusion = self._conclusion(work.claim, self._judge(work, error), type(error).__name__, work.message)
         self._sending.discard(token)
         del self._in_flight[token]
-        if conclusion is not None and conclusion.settled is None:
+        if conclusion is None:
+            pass  # another worker has it
+        elif conclusion.settled is None:
             self._ended.append(conclusion)
-        elif conclusion is not None:
+        else:
             tell(self._sender.observers, event_of(conclusion, conclusion.settled))
         self._changed.set()
         await checkpoint()

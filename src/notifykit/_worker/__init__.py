@@ -1,0 +1,1 @@
+"""The worker: claims, renders, sends, settles. One loop a channel (channel_loop), one judge of each message (sender)."""
