@@ -22,14 +22,16 @@ def parse_limits(notation: str) -> tuple[tuple[int, timedelta], ...]:
     """Return (limit, period) of each limit in *notation*, as ``"10/hour"`` or ``"30/minute; 1/second"``; none for an empty text.
 
     Raises:
-        ConfigurationError: it is no such notation.
+        ConfigurationError: it is no such notation, or lets nothing through.
     """
     if not notation.strip():
         return ()
     try:
         items = parse_many(notation)
     except ValueError:
-        raise ConfigurationError(f"{notation!r} is no rate limit; write it as '10/hour' or '30/minute; 1/second'") from None
+        items = []
+    if not items or not all(item.amount > 0 and item.get_expiry() > 0 for item in items):
+        raise ConfigurationError(f"{notation!r} is no rate limit; write it as '10/hour' or '30/minute; 1/second'")
     return tuple((item.amount, timedelta(seconds=item.get_expiry())) for item in items)
 
 

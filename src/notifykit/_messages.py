@@ -140,8 +140,9 @@ class FallbackStep:
     addresses: tuple[Address, ...]
 
 
-def _positive(instance: object, attribute: Any, value: int) -> None:
-    if not isinstance(value, int) or not 1 <= value <= 1000:
+def attempts_in_range(_: object, attribute: Any, value: int) -> None:
+    """Validate a number of attempts: ConfigurationError unless it is a whole number from 1 to 1000."""
+    if type(value) is not int or not 1 <= value <= 1000:
         raise ConfigurationError(f"{attribute.name} must be a whole number from 1 to 1000, not {value!r}")
 
 
@@ -175,7 +176,7 @@ class Message:
     timezone: str | None = None
     due_at: datetime | None = field(default=None, converter=to_utc_or_none)
     expires_at: datetime | None = field(default=None, converter=to_utc_or_none)
-    max_attempts: int = field(default=DEFAULT_MAX_ATTEMPTS, validator=_positive)
+    max_attempts: int = field(default=DEFAULT_MAX_ATTEMPTS, validator=attempts_in_range)
     idempotency_key: str | None = None
     delivery: Delivery = Delivery.AT_LEAST_ONCE
     fallback: tuple[FallbackStep, ...] = ()

@@ -8,7 +8,7 @@ from attrs import field, frozen
 from notifykit._backoff import Backoff, exponential, jittered
 from notifykit._claims import MAX_ERROR_BYTES, Claim, Envelope, Reason
 from notifykit._clock import to_utc, to_utc_or_none
-from notifykit._messages import Lane
+from notifykit._messages import DEFAULT_MAX_ATTEMPTS, Lane, attempts_in_range
 from notifykit.errors import (
     AddressGoneError,
     AddressMovedError,
@@ -93,7 +93,7 @@ class RetryPolicy:
         unknown: what an unknown outcome becomes, by lane.
     """
 
-    max_attempts: int = 4
+    max_attempts: int = field(default=DEFAULT_MAX_ATTEMPTS, validator=attempts_in_range)
     backoff: Backoff = jittered(exponential())
     unknown_transactional: UnknownPolicy = field(default="retry", validator=_known)
     unknown_campaign: UnknownPolicy = field(default="hold", validator=_known)

@@ -7,6 +7,7 @@ from typing import Any
 
 import anyio
 import pytest
+from tests._channel import ScriptedChannel
 
 from notifykit import ChannelPolicy, Delivery, Filter, Lane, Message, Notifier, Reason, Recipient, RetryPolicy, Status, constant
 from notifykit._events import (
@@ -37,8 +38,8 @@ from notifykit.errors import (
     UnknownChannelError,
     UnknownTemplateError,
 )
-from tests._channel import ScriptedChannel
 
+# ruff: noqa: ASYNC110 - what a provider has taken sets no event
 pytestmark = pytest.mark.anyio
 
 ADA = Recipient("user:1", {"sms": "+15550001"})

@@ -73,7 +73,7 @@ class Notifier:
         bus: Bus | str,
         *,
         channels: Mapping[str, Channel | str],
-        templates: Renderer | SourceLike | Sequence[SourceLike] = (),
+        templates: "Renderer | SourceLike | Sequence[SourceLike]" = (),
         policies: Mapping[str, ChannelPolicy] | None = None,
         retry: RetryPolicy | None = None,
         observers: Sequence[Observer] = (),
@@ -389,7 +389,7 @@ def _policies(channels: Mapping[str, Channel], given: Mapping[str, ChannelPolicy
     return {name: given.get(name) or ChannelPolicy() for name in channels}
 
 
-def _several(templates: SourceLike | Sequence[SourceLike]) -> Sequence[SourceLike]:
+def _several(templates: "SourceLike | Sequence[SourceLike]") -> "Sequence[SourceLike]":
     return templates if isinstance(templates, list | tuple) else [cast("SourceLike", templates)]
 
 
