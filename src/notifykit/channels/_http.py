@@ -1,0 +1,173 @@
+"""The wire of the HTTP channels: one request, one answer of at most 64 KiB, one deadline, and no foreign exception.
+
+No redirects, no cookies, no proxies of the environment, no log lines, and no secret in any repr, exception or frame that
+leaves this module: the wire's own exceptions end here, as a :class:`Lost`.
+"""
+
+import importlib.util
+import ssl
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+from functools import cache
+from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
+
+import anyio
+import anyio.lowlevel
+import anyio.to_thread
+from attrs import field, frozen
+
+from notifykit._secrets import Secret
+from notifykit.channels._http_answers import Answer
+from notifykit.channels._http_faults import Lost, lost
+from notifykit.errors import ConfigurationError, MissingExtraError
+
+if TYPE_CHECKING:
+    import httpx
+
+__all__ = ["ANSWER_LIMIT", "Call", "Progress", "Wire", "require"]
+
+ANSWER_LIMIT = 65536
+"""Bytes of an answer's body that are read; what is longer is cut off and its connection closed."""
+
+
+def require(extra: str, *modules: str) -> None:
+    """Raise MissingExtraError unless all *modules* of the *extra* are installed; imports nothing."""
+    if any(importlib.util.find_spec(module) is None for module in modules):
+        raise MissingExtraError(f'this channel needs an optional dependency: pip install "notifykit[{extra}]"', extra=extra)
+
+
+@frozen
+class Call:
+    """A POST: its URL may hold a token, its headers and body too, so that none of them is shown."""
+
+    url: Secret
+    headers: Mapping[str, str] = field(repr=False)
+    body: bytes = field(repr=False)
+
+
+class Progress:
+    """How far a request's body came."""
+
+    def __init__(self) -> None:
+        self.begun = False
+        self.done = False
+
+    def gone(self, error: Exception) -> bool:
+        """Return whether the server may have the whole body: when a write was cut short by time, its tail may still go out."""
+        return self.done or (self.begun and any("Timeout" in each.__name__ for each in type(error).__mro__))
+
+
+def _request(call: Call, progress: Progress, extensions: dict[str, Any]) -> "httpx.Request":
+    from notifykit.channels._http_pool import post
+
+    return post(call.url.reveal(), call.headers, call.body, progress, extensions)
+
+
+@cache
+def _ssl_context() -> ssl.SSLContext:
+    from notifykit.channels._http_pool import default_ssl_context
+
+    return default_ssl_context()
+
+
+def _pooled(context: ssl.SSLContext) -> "httpx.AsyncBaseTransport":
+    from notifykit.channels._http_pool import PooledTransport
+
+    return PooledTransport(context)
+
+
+class Wire:
+    """Makes requests over one pool of connections per event loop, made at the first request.
+
+    Args:
+        timeout: for the whole exchange, however slowly it drips.
+        connect_timeout: for the connection alone, name resolution and TLS included.
+        ssl_context: in place of certifi's roots.
+        transport: in place of a pool of our own; it serves one event loop, and is closed with the wire.
+        pool: makes a pool of our own.
+    """
+
+    def __init__(
+        self,
+        *,
+        timeout: timedelta,
+        connect_timeout: timedelta,
+        ssl_context: ssl.SSLContext | None = None,
+        transport: "httpx.AsyncBaseTransport | None" = None,
+        pool: "Callable[[ssl.SSLContext], httpx.AsyncBaseTransport]" = _pooled,
+    ) -> None:
+        if not timedelta(0) < connect_timeout <= timeout:
+            raise ConfigurationError("timeouts are more than nothing, and connect_timeout is at most timeout")
+        self._timeout = timeout.total_seconds()
+        self._extensions = {"timeout": {"connect": connect_timeout.total_seconds(), "read": None, "write": None, "pool": None}}
+        self._ssl_context = ssl_context
+        self._given = transport
+        self._make = pool
+        self._pools: WeakKeyDictionary[object, httpx.AsyncBaseTransport] = WeakKeyDictionary()
+
+    async def exchange(self, call: Call) -> Answer | Lost:
+        """Send *call* once and return what came of it; raises nothing but cancellation."""
+        progress = Progress()
+        head: list[Answer] = []
+        failure: Exception
+        try:
+            with anyio.fail_after(self._timeout):
+                return await self._run(call, progress, head)
+        except Exception as error:
+            failure = error
+        # Out of the except block, so that nothing raised later has the wire's exceptions for its context.
+        if head:
+            return head[0]
+        return lost(failure, progress.gone(failure))
+
+    async def _run(self, call: Call, progress: Progress, head: list[Answer]) -> Answer:
+        transport = await self._transport()
+        response = await transport.handle_async_request(_request(call, progress, self._extensions))
+        headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in response.headers.raw}
+        head.append(Answer(response.status_code, headers, complete=False))
+        try:
+            text, complete = await _read(response)
+        finally:
+            await response.aclose()
+        return Answer(response.status_code, headers, text, complete)
+
+    async def _transport(self) -> "httpx.AsyncBaseTransport":
+        if self._given is not None:
+            return self._given
+        loop = _loop()
+        if loop not in self._pools:
+            # Loading httpx and a hundred root certificates takes tens of milliseconds, which no event loop should stand still for.
+            made = await anyio.to_thread.run_sync(lambda: self._make(self._ssl_context or _ssl_context()))
+            self._pools.setdefault(loop, made)
+        return self._pools[loop]
+
+    async def close(self) -> None:
+        """Close the connections of this event loop; the next request opens new ones."""
+        transport = self._given or self._pools.pop(_loop(), None)
+        if transport is not None:
+            with anyio.CancelScope(shield=True):
+                await transport.aclose()
+
+
+def _loop() -> object:
+    """Return the running event loop's own token, which is one object for the loop's life."""
+    token = anyio.lowlevel.current_token()
+    return getattr(token, "native_token", token)
+
+
+async def _read(response: "httpx.Response") -> tuple[bytes, bool]:
+    """Read the body to the limit, undecoded, and say whether that was all of it."""
+    text = bytearray()
+    complete = True
+    try:
+        async for chunk in response.stream:  # type: ignore[union-attr]
+            if complete:
+                text += chunk
+            if complete and len(text) > ANSWER_LIMIT:
+                # Iterating on, over the closed connection, ends httpcore's generators; a break would leave them to the collector.
+                complete = False
+                await response.aclose()
+    except Exception:  # the status is known: whatever cut the body off, the answer counts as far as it came
+        return bytes(text[:ANSWER_LIMIT]), False
+    return bytes(text[:ANSWER_LIMIT]), complete

@@ -1,0 +1,107 @@
+"""What a failed exchange means: pure functions from the exceptions of httpx, httpcore and the system to one of four losses."""
+
+import enum
+import os
+import socket
+import ssl
+from collections.abc import Iterator
+
+from attrs import frozen
+
+from notifykit.errors import ChannelUnavailableError, DeliveryError, OutcomeUnknownError, PermanentError, TransientError
+
+__all__ = ["Loss", "Lost", "lost"]
+
+
+class Loss(enum.Enum):
+    """How far a request came before it was lost."""
+
+    UNREACHABLE = "unreachable"
+    """No connection: name resolution, TCP, TLS or a proxy failed."""
+    NOT_SENT = "not sent"
+    """The request did not go out whole, so that the server cannot have acted on it."""
+    UNKNOWN = "unknown"
+    """The request went out; no whole answer came."""
+    UNSENDABLE = "unsendable"
+    """The request itself cannot or may not be put on the wire."""
+
+
+@frozen
+class Lost:
+    """An exchange without an answer. ``reason`` bears no host, URL or header."""
+
+    loss: Loss
+    reason: str
+
+    def error(self, server: str) -> DeliveryError:
+        """Return what a channel with one server of its own raises; *server* is the server's name in the text."""
+        match self.loss:
+            case Loss.UNREACHABLE:
+                return ChannelUnavailableError(f"{server} cannot be reached: {self.reason}")
+            case Loss.NOT_SENT:
+                return TransientError(f"the request to {server} was not sent: {self.reason}")
+            case Loss.UNSENDABLE:
+                return PermanentError(f"the request to {server} cannot be sent: {self.reason}")
+            case Loss.UNKNOWN:
+                return OutcomeUnknownError(f"{server} may have accepted the message; its answer was lost: {self.reason}")
+
+
+# By class name, since httpx repeats httpcore's tree under the same names. What is not listed goes by whether the request went out.
+_LOSSES = {
+    "ConnectError": Loss.UNREACHABLE,
+    "ConnectTimeout": Loss.UNREACHABLE,
+    "ProxyError": Loss.UNREACHABLE,
+    "UnsupportedProtocol": Loss.UNSENDABLE,
+    "InvalidURL": Loss.UNSENDABLE,
+    "LocalProtocolError": Loss.UNSENDABLE,
+    "ForbiddenHostError": Loss.UNSENDABLE,
+}
+
+
+def lost(error: BaseException, sent: bool) -> Lost:
+    """Return what *error* means when the request had gone out (*sent*) or not."""
+    names = [each.__name__ for each in type(error).__mro__]
+    known = next((_LOSSES[name] for name in names if name in _LOSSES), Loss.NOT_SENT)
+    return Lost(Loss.UNKNOWN if sent else known, _reason(error, names))
+
+
+# The texts of these exceptions may hold host names and URLs, so that each reason is told in words of our own.
+_REASONS = {
+    "ForbiddenHostError": "its host is not at a public address",
+    "PoolTimeout": "every connection was busy for too long",
+    "ConnectTimeout": "connecting took too long",
+    "WriteTimeout": "the server took the request too slowly",
+    "TimeoutException": "no answer in time",
+    "TimeoutError": "no answer in time",
+    "RemoteProtocolError": "the server hung up, or does not speak HTTP",
+    "ProxyError": "the proxy refused",
+    "UnsupportedProtocol": "neither http nor https",
+    "InvalidURL": "its URL is invalid",
+    "LocalProtocolError": "it is no valid HTTP request",
+}
+
+
+def _reason(error: BaseException, names: list[str]) -> str:
+    for cause in _causes(error):
+        match cause:
+            case ssl.SSLCertVerificationError():
+                return f"its certificate was refused (OpenSSL verify code {cause.verify_code})"
+            case ssl.SSLError():
+                return f"TLS failed ({cause.reason or 'no reason given'})"
+            case socket.gaierror():
+                return "its name cannot be resolved"
+            case OSError(errno=int(number)) if not isinstance(cause, TimeoutError):
+                return os.strerror(number)
+    return next((_REASONS[name] for name in names if name in _REASONS), type(error).__name__)
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """Walk the chain of causes, and the parts of an exception group, at most 20 deep."""
+    todo, seen = [error], 0
+    while todo and seen < 20:
+        each = todo.pop(0)
+        seen += 1
+        yield each
+        if isinstance(each, BaseExceptionGroup):
+            todo.extend(each.exceptions)
+        todo.extend(below for below in (each.__cause__ or each.__context__,) if below is not None)
