@@ -4,11 +4,11 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from tests._smtp import SMTPServer, trusting
 
 from notifykit._messages import Content, Lane, Message
 from notifykit.channels.email import EmailChannel
 from notifykit.errors import ChannelUnavailableError
-from tests._smtp import SMTPServer, trusting
 
 pytestmark = pytest.mark.anyio
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)

@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Self, cast
 from notifykit.channels.email._mime import Mail
 from notifykit.channels.email._replies import Answer, Stage, failure, queue_id, refusal
 from notifykit.channels.email._settings import Security, Server, Settings
+from notifykit.channels.email._translate import translate
 from notifykit.errors import DeliveryError, MissingExtraError, PermanentError
 
 if TYPE_CHECKING:
     import aiosmtplib
 
-__all__ = ["Connection", "StaleError", "require_aiosmtplib", "translate"]
+__all__ = ["Connection", "StaleError", "require_aiosmtplib"]
 
 QUIT_TIMEOUT = 2.0
 """Seconds that saying goodbye may take."""
@@ -36,38 +37,6 @@ def require_aiosmtplib() -> None:
         import aiosmtplib  # noqa: F401
     except ModuleNotFoundError as error:
         raise MissingExtraError('e-mail needs an optional dependency: pip install "notifykit[email]"', extra="email") from error
-
-
-def translate(stage: Stage, error: Exception) -> DeliveryError | None:
-    """Return what *error*, raised by aiosmtplib or below it in *stage*, means; None for one that is nobody's but a bug's."""
-    import aiosmtplib
-
-    if isinstance(error, DeliveryError):
-        return error
-    if isinstance(error, aiosmtplib.SMTPResponseException) and 400 <= error.code <= 599:
-        return refusal(stage, Answer(error.code, error.message))
-    if isinstance(error, aiosmtplib.SMTPException | OSError | EOFError | UnicodeError):
-        return failure(stage, _reason(error))
-    return None
-
-
-def _reason(error: BaseException) -> str:
-    """Say what went wrong in words that come from the machine, never from the server."""
-    causes = [error]
-    while (below := causes[-1].__cause__ or causes[-1].__context__) is not None and below not in causes:
-        causes.append(below)
-    for each in causes:
-        if isinstance(each, ssl.SSLCertVerificationError):
-            return f"its certificate is not trusted ({each.verify_message})"
-    for each in causes:
-        if isinstance(each, ssl.SSLError):
-            return f"TLS failed ({each.reason or 'no reason given'})"
-    if any(isinstance(each, TimeoutError) for each in causes):
-        return "no answer in time"
-    for each in causes:
-        if type(each) is not OSError and isinstance(each, OSError) and each.strerror:
-            return each.strerror
-    return type(error).__name__
 
 
 class Connection:
