@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from notifykit._claims import State as State
     from notifykit._claims import Stats as Stats
     from notifykit._context import request as request
+    from notifykit._fallback import fallback as fallback
     from notifykit._messages import Address as Address
     from notifykit._messages import Content as Content
     from notifykit._messages import Delivery as Delivery
@@ -72,6 +73,7 @@ __all__ = [
     "constant",
     "errors",
     "exponential",
+    "fallback",
     "get_bus",
     "jittered",
     "request",
@@ -106,6 +108,7 @@ _HOMES = {
     "UnsubscribeLinks": "_unsubscribe",
     "constant": "_backoff",
     "exponential": "_backoff",
+    "fallback": "_fallback",
     "get_bus": "_plugins",
     "jittered": "_backoff",
     "request": "_context",

@@ -159,7 +159,9 @@ class Message:
         expires_at: aware UTC, whole milliseconds; the message is not sent after.
         max_attempts: 1 to 1000, counting the first.
         idempotency_key: one live message per key; already particular to recipient, channel and address.
-        fallback: the channels still to try when this one has failed for good.
+        fallback: the channels still to try when this one has failed for good, at all of its addresses.
+        plan: names the fan-out with a fallback that it belongs to; the same for every message of it.
+        siblings: to how many addresses of this channel the plan sends; the next channel waits for the failure of all.
         group: the campaign it belongs to.
         request_id: the caller's, for its logs.
         trace: W3C trace context.
@@ -180,6 +182,8 @@ class Message:
     idempotency_key: str | None = None
     delivery: Delivery = Delivery.AT_LEAST_ONCE
     fallback: tuple[FallbackStep, ...] = ()
+    plan: str | None = None
+    siblings: int = 1
     group: str | None = None
     request_id: str | None = None
     trace: Mapping[str, str] = _NOTHING

@@ -4,13 +4,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, TypedDict
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
 from notifykit._clock import to_utc_or_none
 from notifykit._codec import normalize
 from notifykit._context import current_request_id
-from notifykit._messages import Delivery, Lane, Message, Recipient
-from notifykit._notifier.fanout import Target, choose, derived_key, targets
+from notifykit._fallback import Fallback, derived_key
+from notifykit._ids import new_id
+from notifykit._messages import Delivery, FallbackStep, Lane, Message, Recipient
+from notifykit._notifier.fanout import Target, choose, targets
 from notifykit._unsubscribe import UnsubscribeLinks
 from notifykit.abc import Channel, Renderer
 from notifykit.errors import ConfigurationError
@@ -31,7 +33,7 @@ def _lane(_: object, __: object, value: Lane) -> None:
 class CampaignOptions(TypedDict, total=False):
     """The keyword arguments of ``campaign``; what each means stands at :class:`Options`."""
 
-    via: Sequence[str] | None
+    via: Sequence[str] | Fallback | None
     delay: timedelta | None
     due_at: datetime | None
     expires_in: timedelta | None
@@ -52,7 +54,8 @@ class Options:
     """What may be said about a notification beside its content.
 
     Attributes:
-        via: channel names; None takes every channel that the template has files for and the recipient an address on.
+        via: channel names, all of which are used; or :func:`notifykit.fallback` of some; None takes every channel that the
+            template has files for and the recipient an address on.
         lane: ``Lane.TRANSACTIONAL`` goes before ``Lane.CAMPAIGN``.
         delay, due_at: not to be sent before; they exclude each other.
         expires_in: not to be sent after.
@@ -62,7 +65,7 @@ class Options:
         request_id: the caller's, for the logs; by default the one of :func:`notifykit.request`.
     """
 
-    via: Sequence[str] | None = None
+    via: Sequence[str] | Fallback | None = None
     lane: Lane = field(default=Lane.TRANSACTIONAL, validator=_lane)
     delay: timedelta | None = field(default=None, validator=_not_negative)
     due_at: datetime | None = field(default=None, converter=to_utc_or_none)
@@ -111,10 +114,16 @@ class Composer:
         """
         names = choose(self.channels, self.renderer.kinds(template), options.via)
         normal = normalize({**recipient.variables, **variables})
-        made: list[Message | Skip] = []
-        for target in targets(recipient, self.channels, names):
-            made += self._messages(target, recipient, template, normal, options, now) or [Skip(recipient.id, target.channel)]
-        return made
+        made = [
+            (target, self._messages(target, recipient, template, normal, options, now))
+            for target in targets(recipient, self.channels, names)
+        ]
+        if isinstance(options.via, Fallback):
+            return list(_in_line([(target, messages) for target, messages in made if messages]))
+        together: list[Message | Skip] = []
+        for target, messages in made:
+            together += messages or [Skip(recipient.id, target.channel)]
+        return together
 
     def _messages(
         self, target: Target, recipient: Recipient, template: str, variables: Mapping[str, Any], options: Options, now: datetime
@@ -164,3 +173,12 @@ class Composer:
                 "unsubscribe=UnsubscribeLinks(url, key), or unsubscribe=None if the recipients cannot unsubscribe"
             )
         return variables
+
+
+def _in_line(made: Sequence[tuple[Target, list[Message]]]) -> Iterator[Message]:
+    """Yield the messages of the first channel; the others wait in their fallback."""
+    (first, messages), *rest = made
+    plan = messages[0].idempotency_key or new_id()
+    steps = tuple(FallbackStep(target.channel, target.addresses) for target, _ in rest)
+    for message in messages:
+        yield evolve(message, fallback=steps, plan=plan, siblings=len(first.addresses))

@@ -1,15 +1,15 @@
 """From a notification for a person to messages for addresses. Pure."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from hashlib import blake2b
 
 from attrs import frozen
 
+from notifykit._fallback import Fallback
 from notifykit._messages import Address, Recipient
 from notifykit.abc import Channel
 from notifykit.errors import ConfigurationError, InvalidAddressError, NoAddressError, UnknownChannelError
 
-__all__ = ["Target", "choose", "derived_key", "targets"]
+__all__ = ["Target", "choose", "targets"]
 
 
 @frozen
@@ -20,7 +20,7 @@ class Target:
     addresses: tuple[Address, ...]
 
 
-def choose(channels: Mapping[str, Channel], kinds: frozenset[str], via: Sequence[str] | None) -> Sequence[str]:
+def choose(channels: Mapping[str, Channel], kinds: frozenset[str], via: Sequence[str] | Fallback | None) -> Sequence[str]:
     """Return the names of the channels meant: those given, else every channel whose kind the template has files for.
 
     Raises:
@@ -31,11 +31,12 @@ def choose(channels: Mapping[str, Channel], kinds: frozenset[str], via: Sequence
         return [name for name, channel in channels.items() if channel.kind in kinds]
     if isinstance(via, str):
         raise ConfigurationError(f"via is a list of channel names: via=[{via!r}]")
-    for name in via:
+    names = via.channels if isinstance(via, Fallback) else via
+    for name in names:
         if name not in channels:
             known = tuple(channels)
             raise UnknownChannelError(f"there is no channel {name!r}; there are: {', '.join(known) or 'none'}", name=name, known=known)
-    return list(dict.fromkeys(via))
+    return list(dict.fromkeys(names))
 
 
 def targets(recipient: Recipient, channels: Mapping[str, Channel], names: Sequence[str]) -> list[Target]:
@@ -66,13 +67,3 @@ def _addresses(recipient: Recipient, name: str, channel: Channel) -> Iterator[Ad
         if address.key not in seen:
             seen.add(address.key)
             yield address
-
-
-def derived_key(key: str, recipient_id: str, channel: str, address: Address) -> str:
-    """Return the caller's idempotency key made particular to recipient, channel and address, in 32 characters.
-
-    >>> len(derived_key("shipped:81", "user:42", "email", Address("ada@example.com", "ada@example.com")))
-    32
-    """
-    parts = "\0".join((key, recipient_id, channel, address.key))
-    return blake2b(parts.encode(errors="surrogatepass"), digest_size=16).hexdigest()

@@ -1,12 +1,13 @@
 """From messages to the bus, in as few calls as its limits allow."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from attrs import frozen
 
 from notifykit._claims import MAX_BATCH, MAX_BATCH_BYTES, Envelope
 from notifykit._codec import envelope
 from notifykit._events import Duplicate, Enqueued, Observer, Suppressed, tell
+from notifykit._fallback import all_failed, next_messages
 from notifykit._messages import Message, Receipt, Status
 from notifykit._suppression import look_up
 from notifykit.abc import Bus, Ledger
@@ -22,21 +23,30 @@ class Intake:
     ledger: Ledger
     observers: Sequence[Observer]
 
-    async def put(self, messages: Sequence[Message]) -> list[Receipt]:
-        """Enqueue all that is not suppressed; one receipt for each message, in their order.
+    async def put(self, messages: Sequence[Message]) -> Mapping[str, list[Receipt]]:
+        """Enqueue all that is not suppressed; return the receipts by message id: several where a fallback took the place of one.
 
         What needs more than one call of the bus is all or nothing by call.
         """
         if not messages:
-            return []
+            return {}
         standings = await look_up(self.ledger, messages)
         suppressed = {message_id: standing.suppressed for message_id, standing in standings.items() if standing.suppressed}
         wanted = [envelope(each) for each in messages if each.id not in suppressed]
         answers = {answer.id: answer for call in in_calls(wanted) for answer in await self.bus.enqueue(call)}
-        return [
-            self._suppressed(each, suppressed[each.id]) if each.id in suppressed else self._taken(each, answers[each.id].duplicate_of)
-            for each in messages
-        ]
+        receipts = {}
+        for each in messages:
+            if each.id in suppressed:
+                receipts[each.id] = [self._suppressed(each, suppressed[each.id]), *await self._instead(each)]
+            else:
+                receipts[each.id] = [self._taken(each, answers[each.id].duplicate_of)]
+        return receipts
+
+    async def _instead(self, message: Message) -> list[Receipt]:
+        """Go on to the fallback of a suppressed message, once all of its siblings are out of the way."""
+        if not message.fallback or not await all_failed(self.ledger, message):
+            return []
+        return [receipt for receipts in (await self.put(next_messages(message))).values() for receipt in receipts]
 
     def _taken(self, message: Message, duplicate_of: str | None) -> Receipt:
         if duplicate_of is None:

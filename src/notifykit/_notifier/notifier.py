@@ -327,9 +327,9 @@ class Notifier:
         return found
 
     async def _enqueue(self, made: Sequence[Message | Skip]) -> list[Receipt]:
-        """Return a receipt for each, in their order."""
-        receipts = iter(await self._intake.put([each for each in made if isinstance(each, Message)]))
-        return [next(receipts) if isinstance(each, Message) else self._skipped(each) for each in made]
+        """Return the receipts of each, in their order."""
+        receipts = await self._intake.put([each for each in made if isinstance(each, Message)])
+        return [receipt for each in made for receipt in (receipts[each.id] if isinstance(each, Message) else [self._skipped(each)])]
 
     def _skipped(self, skip: Skip) -> Receipt:
         tell(self._observers, Skipped(recipient_id=skip.recipient_id, channel=skip.channel))

@@ -185,10 +185,11 @@ class ChannelLoop:
             tell(self._sender.observers, event_of(conclusion, answer))
 
     async def _tell_dead(self, found: Claimed) -> None:
-        """Tell of the messages that the claim itself found dead: expired, or crashed for good."""
+        """Tell of the messages that the claim itself found dead: expired, or crashed for good; these go on to their fallback."""
         for message_id in found.dead:
             stored = await self._sender.bus.get(message_id)
             if stored is not None and stored.reason is not None:
+                await self._sender.fall_back(stored)
                 tell(self._sender.observers, Died.of(stored.envelope, stored.attempts, reason=stored.reason, error=stored.error or ""))
 
     def _tell_default_limit(self) -> None:

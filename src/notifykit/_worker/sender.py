@@ -5,10 +5,11 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from attrs import evolve, frozen
 
-from notifykit._claims import Claim, Reason, Settled
+from notifykit._claims import Claim, Reason, Settled, StoredMessage
 from notifykit._clock import BusTime
-from notifykit._codec import envelope
+from notifykit._codec import decode, envelope
 from notifykit._events import AddressGone, AddressMoved, Observer, tell
+from notifykit._fallback import FAILURES, all_failed, next_messages
 from notifykit._ids import new_id
 from notifykit._limits import address_windows, channel_windows
 from notifykit._messages import Delivery, Message
@@ -29,6 +30,7 @@ from notifykit.errors import (
     PermanentError,
     RateLimitedError,
     TransientError,
+    UnreadableMessageError,
 )
 
 __all__ = ["Sender", "ShouldSend"]
@@ -59,13 +61,15 @@ class Sender:
         """Return how the claim ends; None when it was lost to another worker before it was sent."""
         refused = await self._refusal(claim, message, standing)
         if refused is not None:
-            return self._conclusion(claim, message, refused)
+            return self._conclusion(claim, message, await self._with_next(claim, message, refused))
         try:
             content = render(self.renderer, self.channel, message)
         except NotifykitError as error:
-            return self._conclusion(claim, message, decide(error, claim, self.retry, self.time.now()), error=error)
+            outcome = decide(error, claim, self.retry, self.time.now())
+            return self._conclusion(claim, message, await self._with_next(claim, message, outcome), error=error)
         except Exception as error:
-            return self._conclusion(claim, message, Bury(Reason.UNRENDERABLE, str(foreign(error))), error=error)
+            outcome = Bury(Reason.UNRENDERABLE, str(foreign(error)))
+            return self._conclusion(claim, message, await self._with_next(claim, message, outcome), error=error)
         wait = await self._wait_for_room(message)
         if wait is not None:
             return self._conclusion(claim, message, wait, cause="rate limit")
@@ -124,6 +128,7 @@ class Sender:
         outcome = decide(result.error, claim, self.retry, self.time.now()) if result.error else Ack()
         if isinstance(result.error, AddressMovedError):
             outcome = self._moved(message, result.error)
+        outcome = await self._with_next(claim, message, outcome)
         try:
             await self._act(message, outcome, result.error, era)
         except BusError as error:  # the message's own fate stands all the same
@@ -156,6 +161,30 @@ class Sender:
             return Bury(Reason.REJECTED, "the provider named a new address that does not parse")
         again = evolve(message, id=new_id(), address=address, due_at=None, idempotency_key=None)
         return Bury(Reason.ADDRESS_MOVED, describe(error), then=(envelope(again),))
+
+    async def fall_back(self, stored: StoredMessage) -> None:
+        """Enqueue the next channel of a message that the bus found dead; by its key only once, whoever does it."""
+        try:
+            message = decode(stored.envelope.body)
+        except UnreadableMessageError:
+            return
+        if stored.reason in FAILURES and message.fallback and await all_failed(self.ledger, message):
+            await self.bus.enqueue([envelope(each) for each in next_messages(message)])
+
+    async def _with_next(self, claim: Claim, message: Message, outcome: Outcome) -> Outcome:
+        """Add the next channel of the fallback to an outcome that ends the message, to be enqueued in the same step."""
+        last = isinstance(outcome, Retry) and claim.attempt >= claim.envelope.max_attempts
+        failed = isinstance(outcome, Bury) and outcome.reason in FAILURES
+        if not message.fallback or not (last or failed):
+            return outcome
+        try:
+            if not await all_failed(self.ledger, message):
+                return outcome
+        except BusError:
+            if isinstance(outcome, Bury) and outcome.reason is Reason.UNKNOWN:
+                return outcome  # it may have been sent: better no second channel than a second message
+            raise  # it was not sent: it is released, and tried again when the bus is back
+        return evolve(outcome, then=tuple(map(envelope, next_messages(message))))  # type: ignore[arg-type]
 
     async def _settled_before(self, claim: Claim) -> bool:
         (settled,) = await self.bus.settle([Settlement(claim, Ack())])

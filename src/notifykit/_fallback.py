@@ -1,0 +1,90 @@
+"""Fallback: the next channel's messages, once a channel has failed for good at every address it was tried at."""
+
+from datetime import timedelta
+from hashlib import blake2b
+
+from attrs import evolve, frozen
+
+from notifykit._claims import Reason
+from notifykit._ids import new_id
+from notifykit._messages import Address, Message
+from notifykit.abc import Ledger
+from notifykit.errors import ConfigurationError
+
+__all__ = ["FAILURES", "Fallback", "all_failed", "derived_key", "fallback", "next_messages"]
+
+FAILURES = frozenset(Reason) - {Reason.EXPIRED, Reason.UNWANTED, Reason.ADDRESS_MOVED, Reason.UNREADABLE}
+"""The deaths that the next channel makes up for. What is too late, unwanted or sent elsewhere is not tried again."""
+
+_KEPT = timedelta(days=30)
+"""How long a failure is remembered beside its siblings."""
+
+
+@frozen
+class Fallback:
+    """Channels to be tried one after the other."""
+
+    channels: tuple[str, ...]
+
+
+def fallback(*channels: str) -> Fallback:
+    """Say that the *channels* are to be tried in this order, each only when those before have failed for good.
+
+    A channel has failed when the recipient has no address on it, when its addresses are suppressed, or when the messages to
+    all of them have become dead letters.
+
+    >>> fallback("push", "telegram", "email").channels
+    ('push', 'telegram', 'email')
+
+    Raises:
+        ConfigurationError: no channel, or one twice.
+    """
+    if not channels or len(set(channels)) != len(channels):
+        raise ConfigurationError("fallback() takes the names of different channels, the first to try first")
+    return Fallback(channels)
+
+
+def derived_key(key: str, recipient_id: str, channel: str, address: Address) -> str:
+    """Return the caller's idempotency key made particular to recipient, channel and address, in 32 characters.
+
+    >>> len(derived_key("shipped:81", "user:42", "email", Address("ada@example.com", "ada@example.com")))
+    32
+    """
+    parts = "\0".join((key, recipient_id, channel, address.key))
+    return blake2b(parts.encode(errors="surrogatepass"), digest_size=16).hexdigest()
+
+
+def next_messages(message: Message) -> list[Message]:
+    """Return the messages of the first step of its fallback; each has the rest of it.
+
+    Their keys are made from the plan, so that two workers that see the same failure enqueue them once.
+    """
+    if not message.fallback:
+        return []
+    step, *rest = message.fallback
+    key = f"fallback:{message.plan or message.id}"
+    return [
+        evolve(
+            message,
+            id=new_id(),
+            channel=step.channel,
+            address=address,
+            idempotency_key=derived_key(key, message.recipient_id, step.channel, address),
+            fallback=tuple(rest),
+            siblings=len(step.addresses),
+            due_at=None,
+        )
+        for address in step.addresses
+    ]
+
+
+async def all_failed(ledger: Ledger, message: Message) -> bool:
+    """Note that *message* has failed for good, and return whether its siblings of the same channel have too.
+
+    Noting it twice counts once, so a crash between the note and the settling costs nothing.
+    """
+    if message.siblings <= 1:
+        return True
+    prefix = f"failed:{message.plan}:{message.channel}:"
+    await ledger.put(prefix + derived_key("", "", message.channel, message.address), b"1", message.created_at + _KEPT)
+    return len(await ledger.keys(prefix)) >= message.siblings

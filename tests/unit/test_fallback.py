@@ -1,0 +1,110 @@
+"""Fallback: the next channel, in the step that ends the one before."""
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests._channel import ScriptedChannel
+
+from notifykit import Notifier, Reason, Recipient, RetryPolicy, Status, constant, fallback
+from notifykit._claims import Settled
+from notifykit._messages import Lane
+from notifykit._outcomes import Ack, Settlement
+from notifykit.buses.memory import MemoryBus
+from notifykit.errors import AddressGoneError, ConfigurationError, NoAddressError, PermanentError, TransientError
+from notifykit.testing._clock import FakeClock
+
+pytestmark = pytest.mark.anyio
+
+ADA = Recipient("user:1", {"first": ["+11", "+12"], "second": "+13", "third": "+14"})
+
+
+def make(folder: Path, *channels: ScriptedChannel, clock: FakeClock | None = None) -> Notifier:
+    (folder / "hello").mkdir()
+    (folder / "hello" / "sms.text.j2").write_text("Hello {{ name }}")
+    named = dict(zip(("first", "second", "third"), channels, strict=False))
+    bus = MemoryBus(clock=clock) if clock else MemoryBus()
+    return Notifier(bus, channels=named, templates=folder, retry=RetryPolicy(backoff=constant(timedelta(0)), max_attempts=2))
+
+
+async def run(notifier: Notifier, recipient: Recipient = ADA, *names: str, **options: Any) -> list[Status]:
+    async with notifier:
+        receipts = await notifier.enqueue(
+            recipient, "hello", {"name": "Ada"}, via=fallback(*(names or tuple(notifier.channels))), **options
+        )
+        await notifier.drain()
+    return [each.status for each in receipts]
+
+
+async def test_the_next_channel_is_not_used_when_the_first_delivers(tmp_path: Path) -> None:
+    first, second = ScriptedChannel(), ScriptedChannel()
+    assert await run(make(tmp_path, first, second)) == [Status.QUEUED] * 2
+    assert [address for address, _ in first.sent] == ["+11", "+12"]
+    assert second.sent == []
+
+
+async def test_one_delivered_address_of_several_is_enough(tmp_path: Path) -> None:
+    first, second = ScriptedChannel(PermanentError("no")), ScriptedChannel()
+    await run(make(tmp_path, first, second))
+    assert len(first.sent) == 1
+    assert second.sent == []
+
+
+async def test_the_next_channel_takes_over_when_all_addresses_have_failed_and_so_on(tmp_path: Path) -> None:
+    first, second, third = ScriptedChannel(*[PermanentError("no")] * 2), ScriptedChannel(*[TransientError("busy")] * 2), ScriptedChannel()
+    await run(make(tmp_path, first, second, third))
+    assert (first.sent, second.sent) == ([], [])
+    assert third.sent == [("+14", "Hello Ada")]
+
+
+async def test_a_channel_without_an_address_is_passed_over(tmp_path: Path) -> None:
+    first, second = ScriptedChannel(), ScriptedChannel()
+    assert await run(make(tmp_path, first, second), Recipient("user:2", {"second": "+13"})) == [Status.QUEUED]
+    assert second.sent == [("+13", "Hello Ada")]
+
+
+async def test_no_address_anywhere_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(NoAddressError):
+        await run(make(tmp_path, ScriptedChannel()), Recipient("user:2"))
+
+
+async def test_suppressed_addresses_lead_to_the_next_channel_at_once(tmp_path: Path) -> None:
+    first, second = ScriptedChannel(*[AddressGoneError("blocked")] * 2), ScriptedChannel()
+    notifier = make(tmp_path, first, second)
+    await run(notifier)
+    assert len(second.sent) == 1
+    assert await run(notifier) == [Status.SUPPRESSED, Status.SUPPRESSED, Status.QUEUED]
+    assert len(second.sent) == 2
+
+
+async def test_a_repeated_enqueue_with_a_key_does_not_repeat_the_fallback(tmp_path: Path) -> None:
+    first, second = ScriptedChannel(*[PermanentError("no")] * 2), ScriptedChannel()
+    notifier = make(tmp_path, first, second)
+    await run(notifier, idempotency_key="hello")
+    first.script = [PermanentError("no")] * 2
+    await run(notifier, idempotency_key="hello")
+    assert len(second.sent) == 1
+
+
+async def test_a_message_that_crashed_for_good_goes_on_to_its_fallback(tmp_path: Path) -> None:
+    first, second = ScriptedChannel(), ScriptedChannel()
+    clock = FakeClock()
+    notifier = make(tmp_path, first, second, clock=clock)
+    async with notifier:
+        await notifier.enqueue(
+            Recipient("user:1", {"first": "+11", "second": "+13"}), "hello", {"name": "Ada"}, via=fallback("first", "second")
+        )
+        for _ in range(2):
+            lost = await notifier.bus.claim("first", {Lane.TRANSACTIONAL: 1}, 1, timedelta(seconds=60))
+            clock.advance(timedelta(seconds=60))
+        await notifier.drain()
+        assert [each.reason for each in await notifier.dead_letters()] == [Reason.CRASH]
+        assert tuple(await notifier.bus.settle([Settlement(lost.claims[0], Ack())])) == (Settled.STALE,)
+    assert second.sent == [("+13", "Hello Ada")]
+
+
+@pytest.mark.parametrize("names", [(), ("first", "first")])
+def test_a_fallback_names_different_channels(names: tuple[str, ...]) -> None:
+    with pytest.raises(ConfigurationError):
+        fallback(*names)
