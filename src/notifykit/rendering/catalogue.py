@@ -41,7 +41,7 @@ class Catalogue:
     def templates(self) -> Mapping[str, frozenset[tuple[str, str]]]:
         """By template name, the (kind, part) pairs it has files for in any locale."""
         found: dict[str, set[tuple[str, str]]] = {}
-        for name, _, match in self._part_files():
+        for name, match in self._part_files():
             found.setdefault(name, set()).add((match["kind"], match["part"]))
         return {name: frozenset(found[name]) for name in sorted(found)}
 
@@ -51,15 +51,15 @@ class Catalogue:
         folders = {path.split("/")[-2] for _, paths in self.sources for path in paths if "/" in path}
         return {_canonical(folder): folder for folder in folders if _LOCALE.fullmatch(folder)}
 
-    def _part_files(self) -> Iterator[tuple[str, str | None, re.Match[str]]]:
+    def _part_files(self) -> Iterator[tuple[str, re.Match[str]]]:
         for _, paths in self.sources:
             for path in paths:
-                name, *between, last = path.split("/")
+                *folders, last = path.split("/")
                 match = _PART_FILE.fullmatch(last)
-                if match is None or not _NAME.fullmatch(name) or path == last or len(between) > 1:
+                if match is None or len(folders) not in (1, 2) or not _NAME.fullmatch(folders[0]):
                     continue
-                if not between or _LOCALE.fullmatch(between[0]):
-                    yield name, between[0] if between else None, match
+                if len(folders) == 1 or _LOCALE.fullmatch(folders[1]):
+                    yield folders[0], match
 
     def pairs(self, template: str) -> frozenset[tuple[str, str]]:
         """Return the (kind, part) pairs of *template*.
