@@ -33,7 +33,7 @@ class HtmlFragment(SolidFragment):
             text = _CONTROLS.sub("", whole(text).replace("\r\n", "\n"))
         if not text.isascii():
             text = _NONCHARACTERS.sub("\ufffd", text)
-        return escape_html(text)
+        return str(escape_html(text))
 
     @classmethod
     def adopt(cls, value: Any) -> str:
