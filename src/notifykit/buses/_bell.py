@@ -39,9 +39,14 @@ class Bell:
         """Remember that this task looks for messages now: what rang before needs not wake it."""
         _heard.set({**_heard.get({}), id(self): self._rings})
 
-    async def wait(self, timeout: float) -> bool:
-        """Wait for a ring at most *timeout* seconds; return whether it rang since this task last looked."""
-        heard = _heard.get({}).get(id(self), self._rings)
+    def heard(self) -> int | None:
+        """Return the ring that this task had heard when it last looked; None if it never did."""
+        return _heard.get({}).get(id(self))
+
+    async def wait(self, timeout: float, heard: int | None = None) -> bool:
+        """Wait for a ring after *heard* (None: from now on) at most *timeout* seconds; return whether it rang."""
+        if heard is None:
+            heard = self._rings
         parking = park()
         self._parked[id(parking)] = parking
         try:
@@ -52,7 +57,7 @@ class Bell:
                 await checkpoint()
         finally:
             del self._parked[id(parking)]
-        rang = self._rings != heard
-        if rang:
-            self.look()
-        return rang
+        if self._rings == heard:
+            return False
+        self.look()
+        return True

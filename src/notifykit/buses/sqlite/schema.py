@@ -1,0 +1,111 @@
+"""The layout of the store and its versions."""
+
+import os
+import sqlite3
+from collections.abc import Callable, Mapping
+from contextlib import closing
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+
+from notifykit.errors import BusUnavailableError, ForeignStoreError, SchemaTooNewError
+
+__all__ = ["APPLICATION_ID", "MIGRATIONS", "VERSION", "check", "is_current", "migrate"]
+
+APPLICATION_ID = 0x4E4B6974
+"""NKit."""
+VERSION = 1
+
+MIGRATIONS: Mapping[int, str] = {}
+"""By schema version, the statements that lead from it to the next one."""
+
+
+@cache
+def _schema() -> str:
+    return files("notifykit.buses.sqlite").joinpath("schema.sql").read_text("utf-8")
+
+
+def _statements(text: str) -> list[str]:
+    """Cut SQL at each semicolon that ends a line; ``executescript`` would commit in between."""
+    return [each for each in text.split(";\n") if each.strip()]
+
+
+def check(db: sqlite3.Connection, path: str, version: int = VERSION) -> int:
+    """Return the schema version found, 0 for an empty database; change nothing.
+
+    Raises: ForeignStoreError, SchemaTooNewError.
+    """
+    owner, found = _header(db)
+    if owner == 0 and found == 0 and not db.execute("SELECT 1 FROM sqlite_schema LIMIT 1").fetchall():
+        return 0
+    if owner != APPLICATION_ID:
+        raise ForeignStoreError(f"{path} is a database of another application; it was left alone: name another file")
+    if found > version:
+        raise SchemaTooNewError(f"{path} was written by a later notifykit: upgrade notifykit to open it", found=found, supported=version)
+    return found
+
+
+def is_current(db: sqlite3.Connection, version: int = VERSION) -> bool:
+    """Tell whether the schema is the one this code works on."""
+    return _header(db) == (APPLICATION_ID, version)
+
+
+def _header(db: sqlite3.Connection) -> tuple[int, int]:
+    ((owner,),) = db.execute("PRAGMA application_id").fetchall()
+    ((found,),) = db.execute("PRAGMA user_version").fetchall()
+    return owner, found
+
+
+def migrate(
+    db: sqlite3.Connection,
+    path: str,
+    begin: Callable[[], None],
+    version: int = VERSION,
+    migrations: Mapping[int, str] = MIGRATIONS,
+) -> None:
+    """Make the schema, or bring an older one up, in one transaction; an older one is backed up first.
+
+    *begin* takes the write lock. Two processes may come here at once: the second one finds it done.
+    """
+    found = check(db, path, version)
+    if found == version:
+        return
+    if found:
+        _back_up(db, f"{path}.v{found}.backup")
+    begin()
+    try:
+        found = check(db, path, version)
+        if found == 0:
+            _run(db, _schema())
+            found = VERSION
+            db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+        for step in range(found, version):
+            _run(db, migrations[step])
+        db.execute(f"PRAGMA user_version = {version}")
+        db.execute("COMMIT")
+    finally:
+        if db.in_transaction:
+            db.execute("ROLLBACK")
+
+
+def _run(db: sqlite3.Connection, text: str) -> None:
+    for each in _statements(text):
+        db.execute(each)
+
+
+def _back_up(db: sqlite3.Connection, path: str) -> None:
+    """Copy the database as it is; a backup that is there already is kept, for it is older."""
+    try:
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, 0o600))
+    except FileExistsError:
+        return
+    except OSError as error:
+        raise BusUnavailableError(
+            f"the store must be backed up before it is migrated, and {path} cannot be made: {error.strerror}"
+        ) from error
+    try:
+        with closing(sqlite3.connect(path)) as copy:
+            db.backup(copy)
+    except BaseException:
+        Path(path).unlink(missing_ok=True)
+        raise
