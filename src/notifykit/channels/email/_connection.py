@@ -20,6 +20,8 @@ __all__ = ["Connection", "StaleError", "require_aiosmtplib"]
 
 QUIT_TIMEOUT = 2.0
 """Seconds that saying goodbye may take."""
+CHUNK = 256 * 1024
+"""Octets of content that are written at once: TLS below us takes whatever it is given, so that more would hide a stall."""
 _UNKNOWN_MECHANISM = frozenset({500, 501, 502, 504})
 
 
@@ -90,8 +92,8 @@ class Connection:
             self.abort()
             if (told := translate(stage, error)) is None:
                 raise
-            # What a server answers to AUTH may echo the password: it stays out of the chain too.
-            raise told from None if stage is Stage.AUTH else error
+            # A server's words stay out of the chain: it may echo what it was told, a password too.
+            raise told from None if isinstance(error, aiosmtplib.SMTPResponseException) else error
         except BaseException:
             self.abort()
             raise
@@ -211,8 +213,11 @@ class Connection:
             async with asyncio.timeout(self._settings.data_timeout):
                 if (protocol := smtp.protocol) is None:
                     raise failure(stage, "the connection is gone")
-                protocol.write(data)
-                await protocol._drain_helper()  # the interface by which asyncio's own StreamWriter.drain() asks a protocol
+                for start in range(0, len(data), CHUNK):
+                    protocol.write(data[start : start + CHUNK])
+                    await protocol._drain_helper()  # the interface by which asyncio's own StreamWriter.drain() asks a protocol
+                    if len(data) > CHUNK:
+                        await asyncio.sleep(0)  # let the loop notice a reset: draining does not wait while there is room
                 protocol.write(b".\r\n")
                 stage = Stage.CONTENT
                 code, text = await protocol.read_response(timeout=None)

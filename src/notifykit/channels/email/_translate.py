@@ -1,5 +1,7 @@
 """What an exception below us means: every one of aiosmtplib, ssl, socket and asyncio becomes an error of ours."""
 
+import os
+import socket
 import ssl
 
 from notifykit.channels.email._replies import Answer, Stage, failure, refusal
@@ -35,6 +37,10 @@ def _reason(error: BaseException) -> str:
     if any(isinstance(each, TimeoutError) for each in causes):
         return "no answer in time"
     for each in causes:
-        if type(each) is not OSError and isinstance(each, OSError) and each.strerror:
-            return each.strerror
+        if isinstance(each, socket.gaierror):
+            return f"its name cannot be resolved ({each.strerror})"
+        if isinstance(each, OSError) and each.errno:
+            return os.strerror(each.errno)  # asyncio's own text is “Connect call failed”, which says less
+        if type(each) is OSError and str(each):
+            return str(each)  # asyncio's, of several addresses that all failed
     return type(error).__name__
