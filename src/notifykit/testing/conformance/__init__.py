@@ -1,1 +1,40 @@
-"""The laws that a plug-in must keep, for its own tests."""
+"""The laws that a plug-in must keep, for its own tests.
+
+A bus is held to its laws by a class and a function::
+
+    class TestMyBus(BusTests):
+        @asynccontextmanager
+        async def make_store(self):
+            with TemporaryDirectory() as folder:
+                yield partial(MyBus, folder)
+
+    def test_my_bus_does_what_the_model_does():
+        check_bus(TestMyBus().make_store)
+"""
+
+from pkgutil import iter_modules
+
+import pytest
+
+pytest.register_assert_rewrite(*(f"{__name__}.{each.name}" for each in iter_modules(__path__)))
+
+from notifykit.testing.conformance._law import BUS_LAWS, LEDGER_LAWS, Law  # noqa: E402
+from notifykit.testing.conformance._stand import Connect, MakeStore, Traits  # noqa: E402
+from notifykit.testing.conformance.bus_tests import BusTests  # noqa: E402
+from notifykit.testing.conformance.laws_cancelling import cancel_storm  # noqa: E402
+from notifykit.testing.conformance.machine import bus_machine, check_bus  # noqa: E402
+from notifykit.testing.conformance.model import Model  # noqa: E402
+
+__all__ = [
+    "BUS_LAWS",
+    "LEDGER_LAWS",
+    "BusTests",
+    "Connect",
+    "Law",
+    "MakeStore",
+    "Model",
+    "Traits",
+    "bus_machine",
+    "cancel_storm",
+    "check_bus",
+]
