@@ -7,6 +7,7 @@ import asyncio
 import threading
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractContextManager
+from functools import partial
 from typing import Any, TypeVar
 
 import anyio
@@ -39,23 +40,42 @@ class Home:
         """Run *function* with the pool; cancelling reaches it on either loop."""
         if _on_asyncio():
             return await function(self._pool())
-        away = self._away
+        away = self._enter(start=False)
         if away is None:
-            away = await anyio.to_thread.run_sync(self._start)
-        return await away.run(self._on_own_pool, function)
+            away = await anyio.to_thread.run_sync(partial(self._enter, start=True))
+        assert away is not None
+        return await self._call(away, self._on_own_pool, function)
 
     async def close(self) -> None:
-        """Close the pool of this loop, and the thread if there is one."""
+        """Close the pool of this loop, and the thread if there is one; a call that is under way there keeps it until it ends."""
         if _on_asyncio():
-            if (pool := self._pools.pop(asyncio.get_running_loop(), None)) is not None:
-                await pool.close()
+            await self._close_own_pool()
             return
-        with self._lock:
-            away, self._away = self._away, None
+        away = self._enter(start=False)
         if away is not None:
+            self._away = None
             with anyio.CancelScope(shield=True):
-                await away.run(self._close_own_pool)
-                await anyio.to_thread.run_sync(away.stop)
+                await self._call(away, self._close_own_pool)
+
+    def _enter(self, *, start: bool) -> "_Away | None":
+        """Count a call to the thread. With *start* it blocks for a moment."""
+        with self._lock:
+            if self._away is None and start:
+                self._away = _Away()
+            if self._away is not None:
+                self._away.calls += 1
+            return self._away
+
+    async def _call(self, away: "_Away", function: Callable[..., Awaitable[T]], *args: Any) -> T:
+        try:
+            return await away.run(function, *args)
+        finally:
+            with self._lock:
+                away.calls -= 1
+                last = away.calls == 0 and away is not self._away
+            if last:
+                with anyio.CancelScope(shield=True):
+                    await anyio.to_thread.run_sync(away.stop)
 
     def _pool(self) -> Pool:
         loop = asyncio.get_running_loop()
@@ -73,17 +93,12 @@ class Home:
         if (pool := self._pools.pop(asyncio.get_running_loop(), None)) is not None:
             await pool.close()
 
-    def _start(self) -> "_Away":
-        with self._lock:
-            if self._away is None:
-                self._away = _Away()
-            return self._away
-
 
 class _Away:
     """An asyncio loop on a daemon thread, and the way there from trio."""
 
     def __init__(self) -> None:
+        self.calls = 0
         self._portal_context: AbstractContextManager[BlockingPortal] = anyio.from_thread.start_blocking_portal(
             "asyncio", name="notifykit-smtp"
         )

@@ -76,13 +76,6 @@ class Pool:
             idle.clear()
         await asyncio.gather(*(each.quit() for each in connections))
 
-    def abandon(self) -> None:
-        """Hang up everywhere, without waiting."""
-        self._closed = True
-        for idle in self._idle:
-            while idle:
-                idle.pop().abort()
-
     async def _take(self) -> tuple[int, Connection]:
         """Return a connection to the best server there is: a kept one that is well, else a new one."""
         errors: list[ChannelUnavailableError] = []
