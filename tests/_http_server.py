@@ -7,6 +7,7 @@ A test gives it steps, one for each request in order (the last one repeats)::
         ... server.url ... server.requests
 """
 
+import contextlib
 import json
 import socket
 import ssl
@@ -15,7 +16,7 @@ import threading
 from collections.abc import Callable, Mapping
 from typing import Any, Self
 
-from attrs import field, frozen
+from attrs import frozen
 
 Step = Callable[["Conversation"], bool]
 """Answers one request; returns whether the connection stays open."""
@@ -150,22 +151,20 @@ def announced(began: threading.Event, then: Step) -> Step:
     return step
 
 
-@frozen
 class HttpServer:
     """Listens on 127.0.0.1 from construction until ``close``; each connection has a thread."""
 
-    tls: ssl.SSLContext | None = None
-    requests: list[Request] = field(factory=list)
-    problems: list[BaseException] = field(factory=list)
-    _steps: list[Step] = field(factory=list)
-    _listener: socket.socket = field(factory=lambda: socket.create_server(("127.0.0.1", 0), backlog=64))
-    _closing: threading.Event = field(factory=threading.Event)
-    _threads: list[threading.Thread] = field(factory=list)
-    _sockets: set[socket.socket] = field(factory=set)
-    _lock: Any = field(factory=threading.Lock)
-    _connections: list[int] = field(factory=lambda: [0])
-
-    def __attrs_post_init__(self) -> None:
+    def __init__(self, tls: ssl.SSLContext | None = None) -> None:
+        self.tls = tls
+        self.requests: list[Request] = []
+        self.connections = 0
+        self._problems: list[BaseException] = []
+        self._steps: list[Step] = []
+        self._listener = socket.create_server(("127.0.0.1", 0), backlog=64)
+        self._closing = threading.Event()
+        self._threads: list[threading.Thread] = []
+        self._sockets: set[socket.socket] = set()
+        self._lock = threading.Lock()
         self._start(self._accept)
 
     @property
@@ -175,11 +174,6 @@ class HttpServer:
     @property
     def url(self) -> str:
         return f"{'https' if self.tls else 'http'}://127.0.0.1:{self.port}"
-
-    @property
-    def connections(self) -> int:
-        """How many connections were accepted."""
-        return self._connections[0]
 
     def plays(self, *steps: Step) -> None:
         """Answer the coming requests with *steps*, the last of them again and again."""
@@ -195,14 +189,12 @@ class HttpServer:
         with self._lock:
             open_now = list(self._sockets)
         for each in open_now:
-            try:
+            with contextlib.suppress(OSError):
                 each.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                pass
         for thread in self._threads:
             thread.join(5)
             assert not thread.is_alive()
-        assert not self.problems
+        assert not self._problems
 
     def __enter__(self) -> Self:
         return self
@@ -221,29 +213,34 @@ class HttpServer:
             if self._closing.is_set():
                 connection.close()
                 return
-            number = self._connections[0]
-            self._connections[0] += 1
-            self._start(self._serve, connection, number)
+            self._start(self._serve, connection, self.connections)
+            self.connections += 1
 
     def _serve(self, connection: socket.socket, number: int) -> None:
         # Nagle's delay would make a benchmark of what is a test.
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         wire = connection
         try:
-            with self._lock:
-                self._sockets.add(connection)
+            self._keep(connection)
             if self.tls is not None:
-                wire = self.tls.wrap_socket(connection, server_side=True)
+                wire = self.tls.wrap_socket(connection, server_side=True)  # takes the descriptor over
+                self._keep(wire)
             self._talk(wire, number)
         except OSError:  # the client went away, or TLS failed: some tests want that
             pass
         except BaseException as error:
-            self.problems.append(error)
+            self._problems.append(error)
         finally:
             with self._lock:
-                self._sockets.discard(connection)
+                self._sockets.difference_update({connection, wire})
             wire.close()
             connection.close()
+
+    def _keep(self, wire: socket.socket) -> None:
+        with self._lock:
+            self._sockets.add(wire)
+        if self._closing.is_set():
+            raise OSError
 
     def _talk(self, wire: socket.socket, number: int) -> None:
         buffer = b""

@@ -79,20 +79,32 @@ _REASONS = {
     "InvalidURL": "its URL is invalid",
     "LocalProtocolError": "it is no valid HTTP request",
 }
+_CERTIFICATES = {
+    10: "it has expired",
+    18: "it is self-signed",
+    19: "its authority is not trusted",
+    20: "its authority is not trusted",
+    62: "it is another host's",
+    64: "it is another address's",
+}
 
 
 def _reason(error: BaseException, names: list[str]) -> str:
+    told = next((_REASONS[name] for name in names if name in _REASONS), "")
+    if any("Timeout" in name for name in names):
+        return told  # its causes are but what was going on when the time was over
     for cause in _causes(error):
         match cause:
             case ssl.SSLCertVerificationError():
-                return f"its certificate was refused (OpenSSL verify code {cause.verify_code})"
+                code = getattr(cause, "verify_code", 0)
+                return f"its certificate was refused: {_CERTIFICATES.get(code, f'OpenSSL verify code {code}')}"
             case ssl.SSLError():
-                return f"TLS failed ({cause.reason or 'no reason given'})"
+                return f"TLS failed ({getattr(cause, 'reason', None) or 'no reason given'})"
             case socket.gaierror():
                 return "its name cannot be resolved"
-            case OSError(errno=int(number)) if not isinstance(cause, TimeoutError):
+            case OSError(errno=int(number)):
                 return os.strerror(number)
-    return next((_REASONS[name] for name in names if name in _REASONS), type(error).__name__)
+    return told or type(error).__name__
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:

@@ -26,16 +26,24 @@ _NEXT_ADDRESS = 3.0
 
 
 class _Body(httpx.AsyncByteStream):
-    """A request's body that tells how far it came."""
+    """A request's body that tells how far it came: the second step comes when the first one's data has been written.
+
+    No generator, for httpcore drops it half-way when a write fails, and trio warns of that.
+    """
 
     def __init__(self, data: bytes, progress: Progress) -> None:
         self._data = data
         self._progress = progress
 
-    async def __aiter__(self) -> AsyncIterator[bytes]:
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return self
+
+    async def __anext__(self) -> bytes:
+        if self._progress.begun:
+            self._progress.done = True
+            raise StopAsyncIteration
         self._progress.begun = True
-        yield self._data
-        self._progress.done = True
+        return self._data
 
 
 def post(url: str, headers: Mapping[str, str], body: bytes, progress: Progress, extensions: dict[str, Any]) -> httpx.Request:

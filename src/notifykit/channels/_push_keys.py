@@ -63,6 +63,7 @@ def load_key(source: Secret | Path) -> VapidKey:
 
 
 def _parsed(text: Secret) -> "EllipticCurvePrivateKey | None":
+    from cryptography.exceptions import UnsupportedAlgorithm
     from cryptography.hazmat.primitives.asymmetric import ec
     from cryptography.hazmat.primitives.serialization import load_der_private_key, load_pem_private_key
 
@@ -72,7 +73,7 @@ def _parsed(text: Secret) -> "EllipticCurvePrivateKey | None":
         else:
             data = b64decode("".join(text.reveal().split())) or b""
             key = ec.derive_private_key(int.from_bytes(data), ec.SECP256R1()) if len(data) == 32 else load_der_private_key(data, None)
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, UnsupportedAlgorithm):
         return None
     return key if isinstance(key, ec.EllipticCurvePrivateKey) and key.curve.name == "secp256r1" else None
 
