@@ -1,0 +1,82 @@
+"""What type checkers must see. Checked by mypy and pyright, never run."""
+
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
+from typing import Any, assert_type
+
+from attrs import frozen
+
+import notifykit
+from notifykit import (
+    Address,
+    Content,
+    Lane,
+    Message,
+    Notification,
+    Notifier,
+    Receipt,
+    Recipient,
+    RetryPolicy,
+    Secret,
+    constant,
+    exponential,
+    get_bus,
+    jittered,
+)
+from notifykit.abc import Bus, Channel
+from notifykit.errors import ConfigurationError, MissingExtraError, NotifykitError, RateLimitedError, UnknownPluginError
+
+
+@frozen
+class OrderShipped(Notification):
+    order: int
+    carrier: str
+
+
+class Pigeon(Channel):
+    kind = "pigeon"
+    parts = {"text": notifykit.Part(notifykit.Markup.TEXT)}  # noqa: RUF012 - the port declares it
+
+    def parse_address(self, raw: Any) -> Address:
+        return Address(raw, str(raw))
+
+    async def send(self, address: Address, content: Content, message: Message) -> str | None:
+        assert_type(content["text"], str)
+        assert_type(content.get("html"), str | None)
+        assert_type(message.lane, Lane)
+        assert_type(message.due_at, datetime | None)
+        assert_type(message.variables, Mapping[str, Any])
+        return None
+
+
+async def use(notifier: Notifier, ada: Recipient) -> None:
+    async with notifier as entered:
+        assert_type(entered, Notifier)
+    shipped = OrderShipped(81, "DHL")
+    assert_type(shipped.order, int)
+    for receipt in await notifier.send(ada, shipped, via=["email"]):
+        assert_type(receipt, Receipt)
+        assert_type(receipt.raise_for_status(), Receipt)
+        assert_type(receipt.error, NotifykitError | None)
+        assert_type(receipt.delivery_time_ms, float | None)
+    for receipt in await notifier.enqueue(ada, "order_shipped", {"order": 81}):
+        assert_type(receipt.status, notifykit.Status)
+
+
+def mistakes() -> None:
+    OrderShipped("81", "DHL")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    OrderShipped(81)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+    Recipient()  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+    Secret(7)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    RetryPolicy(3)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+
+
+assert_type(exponential(), Callable[[int], timedelta])
+assert_type(jittered(constant(timedelta(seconds=1)))(1), timedelta)
+assert_type(get_bus("memory://"), Bus)
+assert_type(Secret("x").reveal(), str)
+assert_type(RateLimitedError().retry_after, timedelta)
+assert_type(UnknownPluginError().installed, tuple[str, ...])
+
+error: ConfigurationError = MissingExtraError(extra="email")
+missing: ImportError = MissingExtraError(extra="email")

@@ -1,0 +1,129 @@
+"""Documentation that cannot rot: its code runs, its examples hold, and what it says is tested is.
+
+Every ``python`` block of a page runs, all of a page's in one script, in a Python of its own, in an empty folder; the script has
+the page's line numbers. A comment on the line before a block changes that: ``<!-- file: path -->`` writes the block (of any
+language) into the folder first, ``<!-- not run: why -->`` leaves it out.
+"""
+
+import ast
+import doctest
+import importlib
+import pkgutil
+import re
+import subprocess
+import sys
+from functools import cache
+from pathlib import Path
+
+import pytest
+from attrs import frozen
+
+import notifykit
+
+ROOT = Path(__file__).parents[2]
+BEHAVIOURS = ROOT / "docs" / "reference" / "behaviours.md"
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+
+BLOCK = re.compile(
+    r"(?:^<!-- (?P<mark>file|not run): (?P<what>[^\n]+?) -->\n)?^```(?P<language>\w*)\n(?P<code>.*?)^```$", re.MULTILINE | re.DOTALL
+)
+
+pytestmark = pytest.mark.skipif(not BEHAVIOURS.is_file(), reason="the documentation is not beside the tests")
+
+
+@frozen
+class Page:
+    """The code of a page: one script, and the files that it finds."""
+
+    script: str
+    files: dict[str, str]
+
+
+def read(text: str) -> Page:
+    """Take the code out of a page."""
+    lines = [""] * text.count("\n")
+    files: dict[str, str] = {}
+    for block in BLOCK.finditer(text):
+        code = block["code"]
+        if block["mark"] == "file":
+            files[block["what"]] = code
+        elif block["language"] == "python" and block["mark"] is None:
+            first = text.count("\n", 0, block.start("code"))
+            lines[first : first + code.count("\n")] = code.splitlines()
+    return Page("\n".join(lines), files)
+
+
+def run(page: Page, name: str, folder: Path) -> "subprocess.CompletedProcess[str]":
+    """Run a page's script in *folder*, with warnings as errors."""
+    for path, content in page.files.items():
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / path).write_text(content)
+    script = folder / f"{name}.py"
+    script.write_text(page.script)
+    return subprocess.run([sys.executable, "-W", "error", script], cwd=folder, capture_output=True, text=True, timeout=20, check=False)
+
+
+@pytest.mark.parametrize("path", [each for each in PAGES if read(each.read_text()).script.strip()], ids=lambda each: each.name)
+def test_the_code_of_a_page_runs(path: Path, tmp_path: Path) -> None:
+    done = run(read(path.read_text()), path.stem, tmp_path)
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_page_that_fails_is_seen_to_fail_at_its_own_line(tmp_path: Path) -> None:
+    page = read("# Title\n\n```python\nname = 'x'\n```\n\nText.\n\n```python\nassert name == 'y'\n```\n")
+    assert "line 10" in run(page, "page", tmp_path).stderr
+
+
+def test_blocks_that_are_marked_are_written_or_left_out(tmp_path: Path) -> None:
+    page = read("<!-- file: a/b.txt -->\n```text\nhello\n```\n<!-- not run: needs a server -->\n```python\n1 / 0\n```\n```sh\nfalse\n```\n")
+    assert page.files == {"a/b.txt": "hello\n"}
+    assert run(page, "page", tmp_path).returncode == 0
+    assert (tmp_path / "a" / "b.txt").read_text() == "hello\n"
+
+
+MODULES = [
+    "notifykit",
+    *(each.name for each in pkgutil.walk_packages(notifykit.__path__, "notifykit.") if not each.name.endswith("__main__")),
+]
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_the_examples_of_a_docstring_hold(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert doctest.testmod(importlib.import_module(name)).failed == 0
+
+
+ROW = re.compile(r"^\| (?P<id>[BRST]\d) \| (?P<what>[^|]+) \| (?P<tests>[^|]*) \|$", re.MULTILINE)
+ROWS = {each["id"]: each["tests"] for each in ROW.finditer(BEHAVIOURS.read_text() if BEHAVIOURS.is_file() else "")}
+EXPECTED = [
+    *(f"B{n}" for n in range(1, 10)),
+    *(f"R{n}" for n in range(1, 7)),
+    *(f"S{n}" for n in range(1, 8)),
+    *(f"T{n}" for n in range(1, 4)),
+]
+
+
+@cache
+def names_in(path: str) -> frozenset[str]:
+    """Return the names of the tests in a file, those of a class as ``Class::test``."""
+    found = set()
+    for node in ast.parse((ROOT / path).read_text()).body:
+        if isinstance(node, ast.ClassDef):
+            found |= {f"{node.name}::{each.name}" for each in node.body if isinstance(each, ast.FunctionDef | ast.AsyncFunctionDef)}
+        elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            found.add(node.name)
+    return frozenset(found)
+
+
+def test_the_page_of_behaviours_has_every_row_once() -> None:
+    assert [each["id"] for each in ROW.finditer(BEHAVIOURS.read_text())] == EXPECTED
+
+
+@pytest.mark.parametrize("row", EXPECTED)
+def test_a_behaviour_names_tests_that_exist_or_says_not_yet(row: str) -> None:
+    named = re.findall(r"`(tests/[^`]+)`", ROWS[row])
+    assert named or "not yet" in ROWS[row]
+    for each in named:
+        path, _, test = each.partition("::")
+        assert (ROOT / path).is_file(), each
+        assert test in names_in(path), each
