@@ -262,7 +262,7 @@ def test_a_message_without_a_required_field_is_unreadable(name: str) -> None:
 
 
 def test_unknown_keys_are_unreadable() -> None:
-    unreadable(b"1" + json.dumps(RAW | {"prioritiy": 1}).encode())
+    unreadable(b"1" + json.dumps(RAW | {"no_such_field": 1}).encode())
     unreadable(b"1" + json.dumps(RAW | {"address": RAW["address"] | {"kind": "x"}}).encode())
 
 
