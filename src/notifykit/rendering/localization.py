@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import UTC, date, datetime, time, tzinfo
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal, InvalidOperation, localcontext
 from functools import cache
 from typing import Any, cast
 from zoneinfo import ZoneInfo
@@ -28,6 +28,7 @@ except ImportError:  # pragma: no cover - tested in an environment without it
 
 __all__ = ["LOCAL_FILTERS", "in_place"]
 
+_DIGITS = 60
 _WIDTHS = ("short", "medium", "long", "full")
 
 
@@ -136,7 +137,12 @@ def _number(value: Any) -> Decimal | None:
         number = Decimal(str(value)) if isinstance(value, int | float | Decimal | str) else None
     except InvalidOperation:
         return None
-    return number if number is not None and number.is_finite() else None
+    return number if number is not None and number.is_finite() and _is_writable(number) else None
+
+
+def _is_writable(number: Decimal) -> bool:
+    """Return whether *number* can be written without an exponent: 1e999999 would be a million digits."""
+    return abs(number.adjusted()) <= _DIGITS and len(number.as_tuple().digits) <= _DIGITS
 
 
 def format_number(value: Any, decimals: int | None = None) -> Any:
@@ -144,12 +150,13 @@ def format_number(value: Any, decimals: int | None = None) -> Any:
     number = _number(value)
     if number is None:
         return _text(value, Decimal)
-    if decimals is not None:
-        number = round(number, decimals)
-    places = max(0, -int(number.as_tuple().exponent))
-    if babel is None:
-        return f"{number:.{places}f}"
-    return babel.numbers.format_decimal(number, f"#,##0.{'0' * places}" if places else "#,##0", _PLACE.get().locale)
+    with localcontext(prec=4 * _DIGITS):
+        if decimals is not None:
+            number = round(number, decimals)
+        places = max(0, -int(number.as_tuple().exponent))
+        if babel is None:
+            return f"{number:.{places}f}"
+        return babel.numbers.format_decimal(number, f"#,##0.{'0' * places}" if places else "#,##0", _PLACE.get().locale)
 
 
 def format_currency(value: Any, currency: str) -> Any:
