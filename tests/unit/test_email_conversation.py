@@ -136,8 +136,8 @@ async def test_a_connection_that_is_cut_is_judged_by_its_stage(server: SMTPServe
 @pytest.mark.parametrize("step", [Cut(), Hang()])
 async def test_a_large_body_that_is_cut_before_its_final_dot_was_not_sent(server: SMTPServer, step: Any) -> None:
     server.script["BODY"] = [step]
-    large = Content({"subject": "Large", "text": "x" * 70 * 300_000})
-    async with channel_to(server, **LOGIN, data_timeout=1) as channel:
+    large = Content({"subject": "Large", "text": ("x" * 70 + "\n") * 170_000})
+    async with channel_to(server, **LOGIN, data_timeout=0.5) as channel:
         with pytest.raises(TransientError):
             await send(channel, content=large)
         await send(channel)

@@ -10,6 +10,7 @@ import anyio
 import anyio.to_thread
 import pytest
 import trio
+from blockbuster import blockbuster_ctx
 
 from notifykit.channels.email import EmailChannel
 from notifykit.channels.email._failover import FIRST_REST, LONGEST_REST, Failover
@@ -285,6 +286,18 @@ def _use_two_loops(channel: EmailChannel) -> None:
 
 
 class TestLoops:
+    def test_sending_blocks_no_event_loop(self) -> None:
+        with SMTPServer(tls="starttls", login=("ada", "s3cret")) as server, blockbuster_ctx("notifykit"):
+
+            async def use() -> None:
+                async with channel_to(server, username="ada", password="s3cret") as channel:
+                    await channel.check()
+                    await send(channel)
+
+            asyncio.run(use())
+            trio.run(use)
+        assert len(server.mails) == 2
+
     def test_one_channel_serves_one_loop_after_another(self) -> None:
         with SMTPServer(tls="starttls") as server:
             channel: list[EmailChannel] = []

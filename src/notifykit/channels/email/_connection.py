@@ -206,20 +206,22 @@ class Connection:
         return Answer(code, text)
 
     async def _content(self, data: bytes) -> Answer:
-        """Send the content, then its final dot: what is lost before the dot has left is certain not to have been sent."""
-        smtp = self._smtp
+        """Send the content: what is lost before the last piece, with its final dot, has gone out is certain not to have been sent."""
         stage = Stage.DATA
         try:
             async with asyncio.timeout(self._settings.data_timeout):
-                if (protocol := smtp.protocol) is None:
+                if (protocol := self._smtp.protocol) is None:
                     raise failure(stage, "the connection is gone")
                 for start in range(0, len(data), CHUNK):
-                    protocol.write(data[start : start + CHUNK])
-                    await protocol._drain_helper()  # the interface by which asyncio's own StreamWriter.drain() asks a protocol
-                    if len(data) > CHUNK:
+                    if start:
+                        await protocol._drain_helper()  # the interface by which asyncio's own StreamWriter.drain() asks a protocol
                         await asyncio.sleep(0)  # let the loop notice a reset: draining does not wait while there is room
-                protocol.write(b".\r\n")
-                stage = Stage.CONTENT
+                    stage = Stage.CONTENT if start + CHUNK >= len(data) else Stage.DATA
+                    try:
+                        protocol.write(data[start : start + CHUNK])
+                    except OSError:
+                        stage = Stage.DATA
+                        raise
                 code, text = await protocol.read_response(timeout=None)
         except Exception as error:
             self.abort()

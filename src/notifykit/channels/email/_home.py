@@ -8,7 +8,7 @@ import threading
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractContextManager
 from functools import partial
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import anyio
 import anyio.from_thread
@@ -44,7 +44,7 @@ class Home:
         if away is None:
             away = await anyio.to_thread.run_sync(partial(self._enter, start=True))
         assert away is not None
-        return await self._call(away, self._on_own_pool, function)
+        return await self._call(away, partial(self._on_own_pool, function))
 
     async def close(self) -> None:
         """Close the pool of this loop, and the thread if there is one; a call that is under way there keeps it until it ends."""
@@ -66,9 +66,9 @@ class Home:
                 self._away.calls += 1
             return self._away
 
-    async def _call(self, away: "_Away", function: Callable[..., Awaitable[T]], *args: Any) -> T:
+    async def _call(self, away: "_Away", function: Callable[[], Awaitable[T]]) -> T:
         try:
-            return await away.run(function, *args)
+            return await away.run(function)
         finally:
             with self._lock:
                 away.calls -= 1
@@ -108,8 +108,8 @@ class _Away:
         """End the thread. Blocks until it has ended."""
         self._portal_context.__exit__(None, None, None)
 
-    async def run(self, function: Callable[..., Awaitable[T]], *args: Any) -> T:
-        """Await ``function(*args)`` over there.
+    async def run(self, function: Callable[[], Awaitable[T]]) -> T:
+        """Await ``function()`` over there.
 
         A cancellation here cancels it there and waits for its end, so that no connection is left in use. If it had ended
         before the cancellation reached it, its outcome counts: a mail that was sent is never reported as cancelled.
@@ -121,7 +121,7 @@ class _Away:
         tasks: list[asyncio.Task[T]] = []
 
         def begin() -> None:
-            tasks.append(self._loop.create_task(_awaited(function, *args)))
+            tasks.append(self._loop.create_task(_awaited(function)))
             tasks[0].add_done_callback(tell)
 
         def tell(task: object) -> None:
@@ -146,5 +146,5 @@ async def _running_loop() -> Loop:
     return asyncio.get_running_loop()
 
 
-async def _awaited(function: Callable[..., Awaitable[T]], *args: Any) -> T:
-    return await function(*args)
+async def _awaited(function: Callable[[], Awaitable[T]]) -> T:
+    return await function()

@@ -6,7 +6,7 @@ import re
 import secrets
 from datetime import datetime
 from email.message import EmailMessage
-from email.policy import SMTP, SMTPUTF8
+from email.policy import EmailPolicy
 from email.utils import format_datetime
 from urllib.parse import urlsplit
 
@@ -26,6 +26,18 @@ _CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _DOT = re.compile(rb"^\.", re.MULTILINE)
 
 
+class _Wire(EmailPolicy):
+    """The SMTP policy, less its search for repeated fields, which builds a class per field and costs as much as all the rest."""
+
+    def header_max_count(self, name: str) -> int | None:
+        """Allow it: our fields are made one by one."""
+        return None
+
+
+_SMTP = _Wire(linesep="\r\n")
+_SMTPUTF8 = _Wire(linesep="\r\n", utf8=True)
+
+
 @frozen
 class Sender:
     """Who the mail is from: From, the envelope's sender (bounces go there), and Reply-To."""
@@ -38,7 +50,7 @@ class Sender:
 
 @frozen
 class Mail:
-    """A mail ready for any server: envelope, and content with its lines ended by CRLF and its dots doubled.
+    """A mail ready for any server: envelope, and content with its lines ended by CRLF, its dots doubled and its final dot.
 
     ``utf8`` says that an address has a local part outside ASCII, which takes a server with SMTPUTF8 (RFC 6531).
     """
@@ -55,7 +67,7 @@ def compose(sender: Sender, to: Mailbox, content: Content, message: Message, now
     Raises:
         PermanentError: no html and no text part, or a line break in the subject.
     """
-    mail = EmailMessage(policy=SMTP)
+    mail = EmailMessage(policy=_SMTP)
     for each in _fields(sender, to, content, message, now):
         mail[each.name] = each
     parts = [(kind, text) for kind, text in (("plain", content.get("text")), ("html", content.get("html"))) if text]
@@ -66,9 +78,9 @@ def compose(sender: Sender, to: Mailbox, content: Content, message: Message, now
     else:
         mail["Content-Type"] = Field("Content-Type", f'multipart/alternative; boundary="=_{secrets.token_hex(16)}"')
         for kind, text in parts:
-            mail.attach(_fill_text(EmailMessage(policy=SMTP), kind, text))
+            mail.attach(_fill_text(EmailMessage(policy=_SMTP), kind, text))
     utf8 = not all(box.local.isascii() for box in (to, sender.mailbox, sender.envelope, sender.reply_to or to))
-    return Mail(sender.envelope.spec, to.spec, _on_the_wire(mail.as_bytes(policy=SMTPUTF8 if utf8 else SMTP)), utf8)
+    return Mail(sender.envelope.spec, to.spec, _on_the_wire(mail.as_bytes(policy=_SMTPUTF8 if utf8 else _SMTP)), utf8)
 
 
 def _fields(sender: Sender, to: Mailbox, content: Content, message: Message, now: datetime) -> list[Field]:
@@ -137,5 +149,5 @@ def _encode(text: str) -> tuple[str, str]:
 
 
 def _on_the_wire(octets: bytes) -> bytes:
-    """Return what goes between DATA and the final dot (RFC 5321, 4.5.2)."""
-    return _DOT.sub(b"..", octets if octets.endswith(b"\r\n") else octets + b"\r\n")
+    """Return what follows DATA, with dots doubled and the final one (RFC 5321, 4.5.2)."""
+    return _DOT.sub(b"..", octets if octets.endswith(b"\r\n") else octets + b"\r\n") + b".\r\n"
