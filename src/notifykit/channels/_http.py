@@ -1,12 +1,12 @@
 """The wire of the HTTP channels: one request, one answer of at most 64 KiB, one deadline, and no foreign exception.
 
-No redirects, no cookies, no proxies of the environment, no log lines, and no secret in any repr, exception or frame that
-leaves this module: the wire's own exceptions end here, as a :class:`Lost`.
+No redirects, no cookies, no proxies of the environment, and no secret in any log line, repr, exception or frame that leaves
+this module: the wire's own exceptions end here, as a :class:`Lost`.
 """
 
 import importlib.util
 import ssl
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -20,6 +20,7 @@ from attrs import field, frozen
 from notifykit._secrets import Secret
 from notifykit.channels._http_answers import Answer
 from notifykit.channels._http_faults import Lost, lost
+from notifykit.channels._http_logs import hiding
 from notifykit.errors import ConfigurationError, MissingExtraError
 
 if TYPE_CHECKING:
@@ -39,11 +40,15 @@ def require(extra: str, *modules: str) -> None:
 
 @frozen
 class Call:
-    """A POST: its URL may hold a token, its headers and body too, so that none of them is shown."""
+    """A POST: its URL may hold a token, its headers and body too, so that none of them is shown.
+
+    ``hidden`` are texts that the HTTP libraries may not log, not even where the answer repeats them.
+    """
 
     url: Secret
     headers: Mapping[str, str] = field(repr=False)
     body: bytes = field(repr=False)
+    hidden: Sequence[Secret] = ()
 
 
 class Progress:
@@ -112,7 +117,7 @@ class Wire:
         head: list[Answer] = []
         failure: Exception
         try:
-            with anyio.fail_after(self._timeout):
+            with hiding(call.hidden), anyio.fail_after(self._timeout):
                 return await self._run(call, progress, head)
         except Exception as error:
             failure = error

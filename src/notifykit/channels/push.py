@@ -185,7 +185,11 @@ class PushChannel(Channel):
         }
         if (of := topic(value, self._loaded().seed)) is not None:
             headers["Topic"] = of
-        return Call(Secret(subscription.endpoint), headers, encrypt(subscription, data))
+        endpoint = Secret(subscription.endpoint)
+        # A path of a few characters is no secret, and hiding it would garble the log.
+        path = subscription.endpoint.removeprefix(subscription.origin)
+        hidden = (endpoint, Secret(headers["Authorization"]), *([Secret(path)] if len(path) >= 8 else []))
+        return Call(endpoint, headers, encrypt(subscription, data), hidden)
 
     def _prove(self, origin: str) -> None:
         """Remember that *origin* has accepted our key; the last 256 are remembered."""

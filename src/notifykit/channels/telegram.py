@@ -86,6 +86,8 @@ class TelegramChannel(Channel):
         secret = Secret(token)
         if not _TOKEN.fullmatch(secret.reveal()):
             raise ConfigurationError("the bot's token has the form 123456:ABC-DEF, as BotFather gives it")
+        # Its secret half, since the colon before it may be written %3A.
+        self._hidden = (Secret(secret.reveal().partition(":")[2]),)
         self._root = Secret(f"{_checked(base_url)}/bot{secret.reveal()}")
         self._options = _options(link_preview, silent, protect_content, message_thread_id)
         self._wire = Wire(timeout=timeout, connect_timeout=connect_timeout, ssl_context=ssl_context, transport=transport)
@@ -178,7 +180,7 @@ class TelegramChannel(Channel):
     async def _call(self, method: str, arguments: Mapping[str, Any]) -> Answer | Lost:
         body = json.dumps(arguments, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
         url = Secret(f"{self._root.reveal()}/{method}")
-        return await self._wire.exchange(Call(url, {"Content-Type": "application/json"}, body))
+        return await self._wire.exchange(Call(url, {"Content-Type": "application/json"}, body, self._hidden))
 
 
 def _options(link_preview: bool, silent: bool, protect_content: bool, message_thread_id: int | None) -> dict[str, Any]:
