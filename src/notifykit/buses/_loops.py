@@ -1,8 +1,8 @@
 """Which event loop is calling, and how another thread wakes what waits on it: asyncio and trio alike."""
 
 import threading
-from collections.abc import Callable, Iterable
-from typing import Any, Protocol
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Any, Protocol, cast
 
 import anyio
 from anyio.lowlevel import current_token
@@ -35,9 +35,9 @@ class AsyncioParking:
         if not self.future.done():
             self.future.set_result(None)
 
-    async def wait(self) -> None:
+    def wait(self) -> Awaitable[None]:
         """Wait; a native cancel goes straight through."""
-        await self.future
+        return cast("Awaitable[None]", self.future)
 
 
 class TrioParking:
@@ -53,9 +53,9 @@ class TrioParking:
         """Let the caller go on."""
         self.event.set()
 
-    async def wait(self) -> None:
+    def wait(self) -> Awaitable[None]:
         """Wait."""
-        await self.event.wait()
+        return self.event.wait()
 
 
 class ThreadParking:

@@ -27,6 +27,17 @@ GRACE = 0.1
 
 _log = logging.getLogger("notifykit")
 
+_forks = [0]
+"""How often this process, or a parent of it, was forked: threads do not come along."""
+
+
+def _forked() -> None:
+    _forks[0] += 1
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forked)
+
 _CLOSED = "the bus is not open: enter it with 'async with', or call open() first"
 _FORKED = "this process was forked from one that had opened the bus: call open() in the child"
 
@@ -58,7 +69,7 @@ class _Session(Generic[Op]):
         self.queue: queue.SimpleQueue[Call[Op]] = queue.SimpleQueue()
         self.before = before
         self.thread: threading.Thread | None = None
-        self.pid = os.getpid()
+        self.forks = _forks[0]
         self.openers = 0
         self.closing = False
         self.ended = False
@@ -127,7 +138,7 @@ class Owner(Generic[Op]):
     def is_open(self) -> bool:
         """Whether calls are taken."""
         session = self._session
-        return session is not None and not session.closing and not session.ended and session.pid == os.getpid()
+        return session is not None and not session.closing and not session.ended and session.forks == _forks[0]
 
     # Opening and closing
 
@@ -174,8 +185,8 @@ class Owner(Generic[Op]):
     def _enter(self, call: Call[Op]) -> _Session[Op]:
         with self._lock:
             session = self._session
-            if session is None or session.closing or session.ended or session.pid != os.getpid():
-                before = session.thread if session is not None and session.pid == os.getpid() else None
+            if session is None or session.closing or session.ended or session.forks != _forks[0]:
+                before = session.thread if session is not None and session.forks == _forks[0] else None
                 session = self._session = _Session(before)
                 # A daemon, so that a bus that nobody closed does not keep the interpreter from ending.
                 session.thread = threading.Thread(target=self._live, args=(session,), name=self._name, daemon=True)
@@ -191,7 +202,7 @@ class Owner(Generic[Op]):
     def _leave(self, call: Call[Op]) -> bool:
         with self._lock:
             session = self._session
-            if session is None or session.ended or session.pid != os.getpid():
+            if session is None or session.ended or session.forks != _forks[0]:
                 return False
             session.closing = True
         session.submit(call)
@@ -246,7 +257,7 @@ class Owner(Generic[Op]):
         session = self._session
         if session is None or session.closing or session.ended:
             raise BusClosedError(_CLOSED)
-        if session.pid != os.getpid():
+        if session.forks != _forks[0]:
             raise BusClosedError(_FORKED)
         return session
 

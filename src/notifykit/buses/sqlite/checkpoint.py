@@ -19,12 +19,16 @@ except ImportError:  # pragma: no cover - no POSIX
 
 __all__ = ["Checkpointer"]
 
-IDLE_BYTES = 1024 * 1024
-"""An idle owner empties a log of this size."""
-BUSY_BYTES = 4 * 1024 * 1024
+IDLE_BYTES = 64 * 1024
+"""An owner that has been idle for a while empties a log of this size."""
+BUSY_BYTES = 8 * 1024 * 1024
 """A busy one lets it grow to this."""
-AGAIN = 0.05
+QUIET = 0.2
+"""Seconds without a batch after which the owner counts as idle: emptying waits for the disk several times."""
+_AGAIN = 0.05
 """Seconds until the next try, when readers or another process were in the way."""
+_BETWEEN = 0.01
+"""Seconds between two looks at the size of the log while the owner is busy."""
 
 
 class Checkpointer:
@@ -34,18 +38,24 @@ class Checkpointer:
         self._wal = f"{path}-wal"
         self._lock_path = f"{path}-checkpoint"
         self._not_before = 0.0
+        self._wrote = 0.0
 
-    def run(self, db: sqlite3.Connection, *, busy: bool) -> float | None:
-        """Empty the log if it has grown. Return in how many seconds to look again, None for after the next batch."""
-        if size(self._wal) < (BUSY_BYTES if busy else IDLE_BYTES):
+    def wrote(self, db: sqlite3.Connection) -> None:
+        """A batch was written: empty the log if it has grown large."""
+        now = self._wrote = time.monotonic()
+        if now >= self._not_before:
+            self._not_before = now + _BETWEEN
+            if size(self._wal) >= BUSY_BYTES and not self._elected(db):
+                self._not_before = now + _AGAIN
+
+    def idle(self, db: sqlite3.Connection) -> float | None:
+        """Nothing is to be done: empty the log once it is quiet. Return in how many seconds to ask again, None if not."""
+        quiet = time.monotonic() - self._wrote
+        if quiet < QUIET:
+            return QUIET - quiet
+        if size(self._wal) < IDLE_BYTES or self._elected(db):
             return None
-        now = time.monotonic()
-        if now < self._not_before:
-            return self._not_before - now
-        if self._elected(db):
-            return None
-        self._not_before = now + AGAIN
-        return AGAIN
+        return _AGAIN
 
     def _elected(self, db: sqlite3.Connection) -> bool:
         """Truncate the log if no other process does just now; return whether it is empty."""

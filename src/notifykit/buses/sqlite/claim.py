@@ -11,23 +11,21 @@ from notifykit._claims import MAX_BATCH, MAX_TAKEOVERS, Claim, Claimed, Reason
 from notifykit._clock import from_ms
 from notifykit._outcomes import Settlement
 from notifykit.buses.sqlite import holds
-from notifykit.buses.sqlite.rows import CLAIM_COLUMNS, bodies
-from notifykit.buses.sqlite.rows import claim as make_claim
+from notifykit.buses.sqlite.rows import CLAIM_COLUMNS, bodies, claims_of
 from notifykit.buses.sqlite.settle import BURIED, bury, settle
-from notifykit.buses.sqlite.step import CAMPAIGN, CLAIMED, LANES, TRANSACTIONAL, WAITING, Step
+from notifykit.buses.sqlite.step import CAMPAIGN, CLAIMED, LANES, TRANSACTIONAL, WAITING, Step, marks
 
 __all__ = ["claim", "mixed", "next_moment"]
 
 _CRASHED = "its lease ran out: the worker died with it or was held up"
 _TOO_LATE = "it was not sent before its expires_at"
 
-_READY = f"""
-    SELECT seq FROM msg INDEXED BY msg_waiting WHERE queue = ? AND state = {WAITING} AND due_at <= ? ORDER BY due_at, seq LIMIT ?
-"""
+_READY = f"FROM msg INDEXED BY msg_waiting WHERE queue = ? AND state = {WAITING} AND due_at <= ?"
+_COUNT_READY = f"SELECT count(*) FROM (SELECT 1 {_READY} LIMIT ?)"
+_LOOK = f"SELECT {CLAIM_COLUMNS} {_READY} ORDER BY due_at, seq LIMIT ?"
 _TAKE = f"""
     UPDATE msg SET state = {CLAIMED}, attempts = attempts + 1, deliveries = deliveries + 1, nonce = ?, claimed_at = ?, lease_until = ?
-    WHERE seq IN ({_READY}) RETURNING {CLAIM_COLUMNS}
-"""
+    WHERE seq IN """
 _FIRST_DUE = f"SELECT min(due_at) FROM msg INDEXED BY msg_waiting WHERE queue = ? AND state = {WAITING}"
 _FIRST_LEASE = f"SELECT min(lease_until) FROM msg INDEXED BY msg_claimed WHERE queue = ? AND state = {CLAIMED}"
 _OVER = f"""
@@ -124,7 +122,7 @@ def _hand_out(step: Step, channel: str, queues: dict[int, int], room: dict[int, 
 def _hand_out_mixed(
     step: Step, channel: str, queues: dict[int, int], room: dict[int, int], limit: int, lease: int, after: int
 ) -> tuple[Claim, ...]:
-    ready = {lane: len(step.fetch(_READY, (queues[lane], step.now, room[lane]))) for lane in (TRANSACTIONAL, CAMPAIGN)}
+    ready = {lane: step.fetch(_COUNT_READY, (queues[lane], step.now, room[lane]))[0][0] for lane in (TRANSACTIONAL, CAMPAIGN)}
     ((run,),) = step.fetch("SELECT run FROM queue WHERE id = ?", (queues[TRANSACTIONAL],))
     order, run = mixed(ready[TRANSACTIONAL], ready[CAMPAIGN], limit, run, after)
     taken = {
@@ -154,17 +152,16 @@ def _remember_run(step: Step, queues: dict[int, int], lane: int, number: int) ->
 
 
 def _take(step: Step, channel: str, lane: int, queue: int, most: int, lease: int) -> list[Claim]:
-    """Claim the first *most* ready messages of a lane."""
-    nonce = int.from_bytes(os.urandom(8)) >> 1
-    until = step.now + lease
-    rows = step.fetch(_TAKE, (nonce, step.now, until, queue, step.now, most))
+    """Claim the first *most* ready messages of a lane. Looking and then updating costs less than an UPDATE that returns."""
+    rows = step.fetch(_LOOK, (queue, step.now, most))
     if not rows:
         return []
-    rows.sort()  # the order of RETURNING is not that of ORDER BY; due_at and seq come first in a row
+    nonce = int.from_bytes(os.urandom(8)) >> 1
+    until = step.now + lease
+    step.db.execute(_TAKE + marks(len(rows)), [nonce, step.now, until, *[row[0] for row in rows]])
     step.count(queue, "claimed", len(rows))
-    groups = Counter(row[6] for row in rows)
-    for group, number in groups.items():
+    for group, number in Counter([row[6] for row in rows]).items():
         step.move(queue, group, WAITING, CLAIMED, number)
     large = bodies(step, [row[9] for row in rows])
-    at, end, which = from_ms(step.now), from_ms(until), LANES[lane]
-    return [make_claim(row, channel, which, at, end, large) for row in rows]
+    make = claims_of(channel, LANES[lane], from_ms(step.now), from_ms(until), nonce, large)
+    return [make(*row) for row in rows]

@@ -9,7 +9,7 @@ from notifykit._claims import Action, Changed, Filter, Page, State, StoredMessag
 from notifykit._clock import to_ms
 from notifykit.buses.sqlite import keys
 from notifykit.buses.sqlite.rows import STORED_COLUMNS, bodies, stored
-from notifykit.buses.sqlite.settle import BURIED, remove
+from notifykit.buses.sqlite.settle import REMOVED, remove
 from notifykit.buses.sqlite.step import CLAIMED, DEAD, LANE_NUMBERS, WAITING, Step, chunks, marks
 
 __all__ = ["change", "find", "get"]
@@ -35,7 +35,7 @@ def find(step: Step, filter: Filter, limit: int, after: int, bodies_too: bool) -
 def change(step: Step, filter: Filter, action: Action, limit: int, dry_run: bool) -> Changed:
     """Replay, purge or cancel the first *limit* messages that the filter means."""
     state = WAITING if action is Action.CANCEL else DEAD
-    rows = _rows(step, f"{BURIED}, body", filter, limit, 0, state)
+    rows = _rows(step, REMOVED, filter, limit, 0, state)
     if action is Action.REPLAY:
         return _replay(step, rows, dry_run)
     if not dry_run:

@@ -14,11 +14,14 @@ from notifykit.buses.sqlite.enqueue import enqueue
 from notifykit.buses.sqlite.rows import token
 from notifykit.buses.sqlite.step import CLAIMED, DEAD, WAITING, Step, chunks, marks
 
-__all__ = ["BURIED", "bury", "extend", "release", "remove", "settle"]
+__all__ = ["BURIED", "REMOVED", "bury", "extend", "release", "remove", "settle"]
 
 BURIED = "seq, id, queue, state, key, grp"
-"""The columns that :func:`bury` and :func:`remove` want first in each row."""
-_HELD = f"{BURIED}, body, nonce, deliveries, attempts, max_attempts"
+"""The columns that :func:`bury` wants first in each row."""
+_LARGE = "CASE typeof(body) WHEN 'integer' THEN body END"
+REMOVED = f"{BURIED}, {_LARGE}"
+"""The columns that :func:`remove` wants first."""
+_HELD = f"{REMOVED}, nonce, deliveries, attempts, max_attempts"
 _MAX_AGE = int(MAX_CLAIM_AGE.total_seconds() * 1000)
 
 
@@ -78,10 +81,10 @@ def _ack(step: Step, run: Sequence[Settlement]) -> list[Settled]:
 
 
 def remove(step: Step, rows: Sequence[Any], why: str) -> None:
-    """Free every byte of messages (rows of BURIED and body)."""
+    """Free every byte of messages (rows of REMOVED)."""
     for some in chunks([row[0] for row in rows]):
         step.db.execute(f"DELETE FROM msg WHERE seq IN {marks(len(some))}", some)
-    large = [(row[6],) for row in rows if type(row[6]) is int]
+    large = [(row[6],) for row in rows if row[6] is not None]
     if large:
         step.db.executemany("DELETE FROM body WHERE key = ?", large)
     totals: dict[tuple[int, int, str | None], int] = {}

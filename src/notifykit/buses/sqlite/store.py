@@ -27,6 +27,7 @@ BUSY_DEADLINE = 10.0
 _SLEEP = (0.0003, 0.0015)
 """Seconds between two tries: short, random, and the same for all, so that nobody starves. SQLite's own waiting backs off, and the
 worst wait of six processes was 1,652 ms with it and 48 ms with this."""
+_IDENTIFY = 0.1
 
 _log = logging.getLogger("notifykit")
 
@@ -44,6 +45,7 @@ class Store:
         self._db: sqlite3.Connection | None = None
         self._queues: dict[tuple[str, int], int] = {}
         self._identity: tuple[int, int] | None = None
+        self._identified = 0.0
         self._synchronous = ""
         self._version = 0
         self._checkpointer = Checkpointer(str(path))
@@ -76,13 +78,21 @@ class Store:
 
     def _connected(self) -> sqlite3.Connection:
         """Return the connection, made anew if it broke or its file was moved away."""
-        if self._db is not None and files.identity(self.path) != self._identity:
+        if self._db is not None and self._is_gone():
             _log.warning("the store %s was removed or replaced while it was open; it is opened anew", self.path)
             self.disconnect()
         if self._db is None:
             self._gate.enter()
             self._db = self._connect()
         return self._db
+
+    def _is_gone(self) -> bool:
+        """Tell, ten times a second at most, whether the file at the path is not the one that is open."""
+        now = time.monotonic()
+        if now < self._identified + _IDENTIFY:
+            return False
+        self._identified = now
+        return files.identity(self.path) != self._identity
 
     def _connect(self) -> sqlite3.Connection:
         path = str(self.path)
@@ -174,7 +184,7 @@ class Store:
         if step.rings:
             self._nudges.ring()
         if writes:
-            self._checkpointer.run(db, busy=True)
+            self._checkpointer.wrote(db)
         return True
 
     def _fail(self, db: sqlite3.Connection, calls: Sequence[Call[Operation]], error: BaseException, committing: bool) -> None:
@@ -199,7 +209,7 @@ class Store:
         with self._gate:
             if self._db is None:
                 return None
-            return self._checkpointer.run(self._db, busy=False)
+            return self._checkpointer.idle(self._db)
 
     def changed(self) -> bool:
         """Tell whether another connection has written since this was last asked. Outside of any transaction."""

@@ -23,6 +23,8 @@ POLL = 0.1
 _MAX_PATH = 100
 """Bytes of a socket's path that every system takes; beyond, looking has to do."""
 _RELIST = 0.1
+_BETWEEN = 0.005
+"""Seconds between two looks at who listens."""
 
 
 class Nudges:
@@ -40,6 +42,7 @@ class Nudges:
         self._sender: socket.socket | None = None
         self._others: list[str] = []
         self._listed = (0, 0.0)
+        self._looked = 0.0
 
     def ring(self) -> None:
         """Wake who waits here and in other processes; on the owner thread."""
@@ -77,11 +80,15 @@ class Nudges:
 
     def _listening(self) -> list[str]:
         """Return the sockets there are, listed anew when the directory changed, or might have within its clock's resolution."""
+        now = time.monotonic()
+        if now < self._looked + _BETWEEN:
+            return self._others
+        self._looked = now
         try:
             changed = os.stat(self._folder).st_mtime_ns  # noqa: PTH116 - asked after every batch
         except OSError:
-            return []
-        now = time.monotonic()
+            self._others = []
+            return self._others
         if (changed, True) != (self._listed[0], now - self._listed[1] < _RELIST):
             with suppress(OSError):
                 self._others = [each for each in os.listdir(self._folder) if each != self._name]  # noqa: PTH208
