@@ -2,7 +2,7 @@
 
 import logging
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 
 import anyio
@@ -24,8 +24,9 @@ from notifykit.errors import BusError, OutcomeUnknownError, UnreadableMessageErr
 __all__ = ["ChannelLoop"]
 
 _log = logging.getLogger("notifykit")
-_LONGEST_NAP = timedelta(seconds=1)
-"""A ring that was missed, and a clock that disagrees with the bus's, cost no more than this."""
+_SHORTEST_LOOK = timedelta(seconds=1)
+_LONGEST_LOOK = timedelta(seconds=16)
+"""How often an idle loop looks at the bus unasked, at first and later: what a missed ring, or a clock that disagrees, may cost."""
 
 
 @frozen
@@ -51,8 +52,10 @@ class ChannelLoop:
         self._stopping = False
         self._finished = False
         self._found_nothing = False
+        self._looks = 0
         self._told_default = False
         self._bus_failures = 0
+        self.on_idle: Callable[[], None] = lambda: None
 
     # -- what the worker asks and tells
 
@@ -113,7 +116,7 @@ class ChannelLoop:
         ended, self._ended = self._ended, []
         settlements = [Settlement(each.claim, each.outcome) for each in ended]
         try:
-            if room[Lane.TRANSACTIONAL] > 0:
+            if any(room.values()):
                 found = await self._claim(room, settlements)
             else:
                 found = Claimed(settled=tuple(await self._sender.bus.settle(settlements)) if settlements else ())
@@ -123,13 +126,18 @@ class ChannelLoop:
         self._tell(ended, found.settled)
         await self._take(found)
         await self._tell_dead(found)
-        self._found_nothing = not found.claims and room[Lane.TRANSACTIONAL] > 0
+        self._found_nothing = not found.claims and any(room.values())
         if found.claims or self._ended:
+            self._looks = 0
             return None
+        self._looks += 1
+        if self.idle:
+            self.on_idle()
         return self._nap(found.next_at, room_at)
 
     async def _claim(self, room: Mapping[Lane, int], settlements: list[Settlement]) -> Claimed:
-        return await self._sender.bus.claim(self.name, room, room[Lane.TRANSACTIONAL], self._lease, settlements)
+        lanes = {lane: most for lane, most in room.items() if most}
+        return await self._sender.bus.claim(self.name, lanes, max(room.values()), self._lease, settlements)
 
     async def _room(self) -> tuple[Mapping[Lane, int], datetime | None]:
         """Return how many messages of each lane may be claimed now, and when there is room again if a limit leaves none."""
@@ -199,8 +207,9 @@ class ChannelLoop:
 
     def _nap(self, next_at: datetime | None, room_at: datetime | None) -> timedelta:
         now = self._sender.time.now()
-        wake = min(filter(None, (next_at, room_at)), default=now + _LONGEST_NAP)
-        return max(timedelta(milliseconds=1), min(_LONGEST_NAP, wake - now))
+        look = min(_LONGEST_LOOK, _SHORTEST_LOOK * 2 ** min(self._looks - 1, 8))
+        wake = min(filter(None, (next_at, room_at)), default=now + look)
+        return max(timedelta(milliseconds=1), min(look, wake - now))
 
     async def _sleep(self, nap: timedelta) -> None:
         with anyio.move_on_after(nap.total_seconds()):
@@ -266,6 +275,11 @@ class ChannelLoop:
             self._ended.append(self._conclusion(work.claim, outcome, "shutdown", work.message))
         self._in_flight.clear()
         ended, self._ended = self._ended, []
-        if ended:
+        if not ended:
+            return
+        try:
             settled = await self._sender.bus.settle([Settlement(each.claim, each.outcome) for each in ended])
+        except BusError as error:
+            _log.warning("%d claims of channel %s are left to their leases, the bus being away: %s", len(ended), self.name, error)
+        else:
             self._tell(ended, tuple(settled))

@@ -57,10 +57,19 @@ class Worker:
     async def drain(self) -> None:
         """Work until nothing of these channels is waiting or claimed any more, then stop. Held messages are waited for."""
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(self.run)
-            while not self._stopping.is_set() and not await self._drained():  # noqa: ASYNC110 - others empty the bus too, and set no event
-                await anyio.sleep(0.02)
-            self.stop()
+            tasks.start_soon(self._stop_when_drained)
+            await self.run()
+            tasks.cancel_scope.cancel()
+
+    async def _stop_when_drained(self) -> None:
+        """Look whether the bus is empty each time that a loop has found nothing to do."""
+        while True:
+            idle = anyio.Event()
+            for loop in self._loops:
+                loop.on_idle = idle.set
+            if await self._drained():
+                return self.stop()
+            await idle.wait()
 
     async def _drained(self) -> bool:
         if not all(loop.idle for loop in self._loops):
