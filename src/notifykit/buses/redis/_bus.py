@@ -1,0 +1,296 @@
+"""The bus on Redis or Valkey, as applications hold it."""
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any, Self
+
+from redis import exceptions
+
+from notifykit._claims import (
+    MAX_BATCH,
+    Action,
+    Changed,
+    Claim,
+    Claimed,
+    Enqueued,
+    Envelope,
+    Extended,
+    Filter,
+    Page,
+    Settled,
+    Stats,
+    StoredMessage,
+    check_batch,
+    check_claim,
+    check_lease,
+)
+from notifykit._clock import to_ms, to_utc_or_none
+from notifykit._messages import Lane
+from notifykit._outcomes import Ack, Bury, Release, Retry, Settlement
+from notifykit.abc import Bus, Clock
+from notifykit.buses._bell import Bell
+from notifykit.buses._owner import Owner
+from notifykit.buses.redis import _reading as reading
+from notifykit.buses.redis import _writing as writing
+from notifykit.buses.redis._context import Context
+from notifykit.buses.redis._doorbell import Doorbell
+from notifykit.buses.redis._faults import fault
+from notifykit.buses.redis._keys import Keys
+from notifykit.buses.redis._ledger import RedisLedger
+from notifykit.buses.redis._link import Link
+from notifykit.buses.redis._opening import check_server, confirmation
+from notifykit.buses.redis._records import packed
+from notifykit.buses.redis._servers import Servers
+from notifykit.buses.redis._settings import Durability, RedisSettings, options_of, settings_of
+from notifykit.buses.redis._store import Enqueue, Operation, Store
+from notifykit.errors import BusClosedError, ConfigurationError
+
+__all__ = ["RedisBus"]
+
+_MS = timedelta(milliseconds=1)
+
+
+class RedisBus(Bus):
+    """Messages on Redis or Valkey, for any number of processes and machines.
+
+    Attributes:
+        server: a URL, or settings.
+        name: buses of one name on one server are one bus; the name is the hash tag of all its keys.
+        durability: what must have happened to a message before ``enqueue`` returns; acks are not waited for, as a lost
+            one only means a duplicate.
+        replicas: how many of them must have it under durability ``replicated``.
+        idempotency_ttl: how long a key stays taken after its enqueue.
+        campaign_after: after so many transactional messages in a row one campaign message is handed out; None: strictly after all.
+        clock: in place of the server's, for tests.
+    """
+
+    ledger: RedisLedger
+
+    def __init__(
+        self,
+        server: str | RedisSettings = "redis://localhost",
+        *,
+        name: str = "notifykit",
+        durability: Durability | str = Durability.SERVER,
+        replicas: int = 1,
+        idempotency_ttl: timedelta = timedelta(hours=24),
+        campaign_after: int | None = None,
+        clock: Clock | None = None,
+    ) -> None:
+        self._settings = settings_of(server) if isinstance(server, str) else server
+        try:
+            self._durability = Durability(durability)
+        except ValueError:
+            raise ConfigurationError("durability is 'server', 'replicated' or 'fsync'") from None
+        if idempotency_ttl < timedelta(0):
+            raise ConfigurationError("idempotency_ttl must not be negative")
+        if campaign_after is not None and campaign_after < 1:
+            raise ConfigurationError("campaign_after must be at least 1, or None")
+        if replicas < 1:
+            raise ConfigurationError("replicas must be at least 1")
+        self._keys = Keys(name)
+        self._servers = Servers(self._settings, self._keys.counters)
+        self._bell = Bell()
+        self._doorbell = Doorbell(Servers(self._settings, self._keys.counters), self._keys.bell, self._bell)
+        self._context = Context(self._keys, clock, idempotency_ttl // _MS, campaign_after)
+        link = Link(self._servers, confirmation(self._durability, replicas))
+        self._owner: Owner[Operation] = Owner(Store(self._context, link, self._look, self._doorbell.stop), f"notifykit {name}")
+        self._next_at: dict[str, int] = {}
+        self.ledger = RedisLedger(self)
+
+    @classmethod
+    def from_url(cls, url: str) -> Self:
+        """Make a bus from ``redis://``, ``rediss://``, ``redis+sentinel://host1,host2/service`` or ``redis+cluster://``.
+
+        Parameters: ``name``, ``durability``, ``replicas``, ``idempotency_ttl`` (seconds), ``campaign_after``; ``timeout``, ``tls``,
+        ``ca``, ``cert``, ``key``, ``insecure``, ``sentinel_user``, ``sentinel_password``.
+
+        Raises: ConfigurationError.
+        """
+        return cls(settings_of(url), **options_of(url))
+
+    def __repr__(self) -> str:
+        return f"<RedisBus {self._settings.mode} {'open' if self._owner.is_open else 'closed'}>"
+
+    def _look(self, link: Link) -> None:
+        try:
+            check_server(link.ready(), self._keys, self._durability)
+        except exceptions.RedisError as error:
+            raise fault(error, sent=False) from error
+        self._doorbell.start()
+
+    async def open(self) -> None:
+        """Connect, and look whether the server will do."""
+        await self._owner.open()
+
+    async def close(self) -> None:
+        """Let go of the server."""
+        await self._owner.close()
+
+    async def call(self, operation: Operation, undo: Callable[[Any], Operation | None] | None = None, weight: int = 1) -> Any:
+        """Run an operation on the owner thread."""
+        return await self._owner.call(operation, undo, weight)
+
+    async def enqueue(self, envelopes: Sequence[Envelope]) -> Sequence[Enqueued]:
+        """Store all or nothing."""
+        answers: Sequence[Enqueued] = await self.call(enqueuing(envelopes), weight=len(envelopes) + 1)
+        return answers
+
+    async def claim(
+        self,
+        channel: str,
+        lanes: Mapping[Lane, int],
+        limit: int,
+        lease: timedelta,
+        settle: Sequence[Settlement] = (),
+    ) -> Claimed:
+        """Settle, then hand out what is ready."""
+        operation = claiming(channel, lanes, limit, lease, settle)
+        self._bell.look()
+        claimed: Claimed = await self.call(operation, releasing, weight=limit + len(settle) + 1)
+        self._remember(channel, claimed)
+        return claimed
+
+    async def settle(self, settlements: Sequence[Settlement]) -> Sequence[Settled]:
+        """End claims."""
+        answers: Sequence[Settled] = await self.call(settling(settlements), weight=len(settlements) + 1)
+        return answers
+
+    async def extend(self, claims: Sequence[Claim], lease: timedelta) -> Sequence[Extended]:
+        """Move the ends of leases."""
+        check_lease(lease)
+        operation = Operation(lambda context: writing.extend(context, claims, lease))
+        answers: Sequence[Extended] = await self.call(operation, weight=len(claims) + 1)
+        return answers
+
+    async def get(self, message_id: str) -> StoredMessage | None:
+        """Return one message."""
+        if not message_id or not _is_text(message_id):
+            return None
+        found: StoredMessage | None = await self.call(Operation(lambda context: reading.get(context, message_id)))
+        return found
+
+    async def find(self, filter: Filter, limit: int = 100, after: str | None = None, bodies: bool = False) -> Page:
+        """List messages."""
+        start = _seq_behind(after)
+        _check_limit(limit)
+        _check_filter(filter)
+        page: Page = await self.call(Operation(lambda context: reading.find(context, filter, limit, start, bodies)), weight=limit + 1)
+        return page
+
+    async def change(self, filter: Filter, action: Action, limit: int = 1000, dry_run: bool = False) -> Changed:
+        """Replay, purge or cancel."""
+        _check_limit(limit)
+        _check_filter(filter)
+        operation = Operation(lambda context: reading.change(context, filter, action, limit, dry_run))
+        changed: Changed = await self.call(operation, weight=limit + 1)
+        return changed
+
+    async def hold(self, channel: str, lane: Lane | None, until: datetime | None, reason: str) -> None:
+        """Hand out nothing for a while."""
+        if not channel or not (lane is None or isinstance(lane, Lane)) or not _is_text(channel + reason):
+            raise ConfigurationError("a hold needs a channel's name, and a Lane or None for all of them")
+        end = to_utc_or_none(until)
+        await self.call(Operation(lambda context: writing.hold(context, channel, lane, end, reason)))
+
+    async def stats(self) -> Stats:
+        """Count everything."""
+        found: Stats = await self.call(Operation(reading.stats))
+        return found
+
+    async def wait(self, timeout: float) -> bool:
+        """Sleep until the doorbell rings, or something falls due of which a claim told this bus."""
+        if not self._owner.is_open:
+            raise BusClosedError
+        now = self._context.now()
+        soonest = min(self._next_at.items(), key=lambda pair: pair[1], default=None)
+        seconds = timeout if soonest is None or now is None else min(timeout, max(0.0, (soonest[1] - now) / 1000))
+        if await self._rung(max(0.0, seconds)):
+            return True
+        if soonest is not None and seconds < timeout:
+            self._next_at.pop(soonest[0], None)
+            return True
+        return False
+
+    async def _rung(self, seconds: float) -> bool:
+        self._doorbell.listen()
+        return await self._bell.wait(seconds)
+
+    def _remember(self, channel: str, claimed: Claimed) -> None:
+        """Keep in mind when the channel is worth another look, if that is later than now."""
+        now = self._context.now()
+        at = None if claimed.next_at is None else to_ms(claimed.next_at)
+        if at is not None and now is not None and at > now:
+            self._next_at[channel] = at
+        else:
+            self._next_at.pop(channel, None)
+
+
+def enqueuing(envelopes: Sequence[Envelope]) -> Operation:
+    """Return the operation that stores *envelopes*; what cannot be stored is refused here."""
+    check_batch(envelopes)
+    rows = [packed(each) for each in envelopes]
+    for each in envelopes:
+        if not _is_text(each.id):
+            raise ConfigurationError("a message's id has half a surrogate pair in it, which is no text")
+    return Enqueue(lambda context: writing.enqueue(context, envelopes, rows), envelopes, rows, sum(map(len, rows)))
+
+
+def claiming(
+    channel: str, lanes: Mapping[Lane, int], limit: int, lease: timedelta, settlements: Sequence[Settlement] = ()
+) -> Operation:
+    """Return the operation that claims."""
+    check_claim(lanes, limit, lease)
+    _check_settlements(settlements)
+    if not channel or not _is_text(channel):
+        raise ConfigurationError("a claim needs a channel's name")
+    return Operation(lambda context: writing.claim(context, channel, lanes, limit, lease, settlements))
+
+
+def settling(settlements: Sequence[Settlement]) -> Operation:
+    """Return the operation that settles."""
+    _check_settlements(settlements)
+    return Operation(lambda context: writing.settle(context, settlements))
+
+
+def releasing(claimed: Claimed) -> Operation | None:
+    """Return the operation that takes a claim back whose caller was cancelled."""
+    settlements = [Settlement(each, Release()) for each in claimed.claims]
+    return Operation(lambda context: writing.settle(context, settlements)) if settlements else None
+
+
+def _check_settlements(settlements: Sequence[Settlement]) -> None:
+    if len(settlements) > MAX_BATCH:
+        raise ConfigurationError(f"one call settles at most {MAX_BATCH} claims, not {len(settlements)}")
+    for each in settlements:
+        if not isinstance(each.outcome, Ack | Retry | Release | Bury):
+            raise ConfigurationError(f"a claim ends with Ack, Retry, Release or Bury, not with a {type(each.outcome).__name__}")
+        if not isinstance(each.outcome, Release) and each.outcome.then:
+            check_batch(each.outcome.then)
+
+
+def _check_limit(limit: int) -> None:
+    if not 0 <= limit <= MAX_BATCH:
+        raise ConfigurationError(f"one call lists or changes 0 to {MAX_BATCH} messages, not {limit}")
+
+
+def _check_filter(filter: Filter) -> None:
+    texts = (filter.channel, filter.recipient_id, filter.template, filter.group, *(filter.ids or ()))
+    if not all(_is_text(each) for each in texts if each is not None):
+        raise ConfigurationError("a filter has half a surrogate pair in it, which is no text")
+
+
+def _seq_behind(after: str | None) -> int:
+    if after is None:
+        return 0
+    if not (after.isascii() and after.isdigit()):
+        raise ConfigurationError("after is the next of an earlier page")
+    return int(after)
+
+
+def _is_text(value: str) -> bool:
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

@@ -1,0 +1,74 @@
+"""What each exception of redis-py means to the caller. Texts say what to do and show no address, password or body."""
+
+from typing import Final
+
+from redis import exceptions as theirs
+
+from notifykit.errors import BusFullError, BusUnavailableError, ConfigurationError, ForeignStoreError, NotifykitError
+
+__all__ = ["ELSEWHERE", "NOT_DONE", "SOON", "fault", "is_elsewhere"]
+
+ELSEWHERE: Final = (theirs.ReadOnlyError, theirs.MovedError, theirs.MasterDownError)
+"""The server is not, or no longer, the one to ask; nothing was done."""
+SOON: Final = (theirs.TryAgainError, theirs.ClusterDownError, theirs.BusyLoadingError)
+"""The server cannot answer for a moment; nothing was done."""
+NOT_DONE: Final = (
+    theirs.AuthenticationError,
+    theirs.AuthorizationError,
+    theirs.NoPermissionError,
+    theirs.OutOfMemoryError,
+    theirs.NoScriptError,
+    theirs.ExecAbortError,
+    theirs.MaxConnectionsError,
+    theirs.DataError,
+    *ELSEWHERE,
+    *SOON,
+)
+"""Refused before anything was done."""
+
+
+def is_elsewhere(error: BaseException) -> bool:
+    """Tell whether another server is to be asked."""
+    return isinstance(error, ELSEWHERE)
+
+
+def fault(error: Exception, sent: bool) -> NotifykitError:
+    """Return our error for theirs; *sent*: the request may have reached the server."""
+    maybe_done = sent and not isinstance(error, NOT_DONE)
+    code = str(error).partition(" ")[0]
+    match error:
+        case theirs.AuthenticationError() | theirs.AuthenticationWrongNumberOfArgsError() | theirs.AuthorizationError():
+            return ConfigurationError("the Redis server refuses the user or password: check both, and that the user is on in its ACL")
+        case theirs.NoPermissionError():
+            return ConfigurationError("the Redis user may not run what the bus needs: give it the rights that the manual lists")
+        case theirs.OutOfMemoryError():
+            return BusFullError("the Redis server is at its maxmemory; nothing was stored. Claims and settles go on, so it drains")
+        case theirs.ReadOnlyError():
+            return BusUnavailableError("the Redis server is a replica: name the primary, or its sentinels by redis+sentinel://")
+        case theirs.ClusterCrossSlotError() | theirs.MovedError() | theirs.AskError():
+            return BusUnavailableError("the Redis server is a node of a cluster: use redis+cluster://, and try again")
+        case theirs.ClusterDownError() | theirs.SlotNotCoveredError() | theirs.TryAgainError() | theirs.MasterDownError():
+            return BusUnavailableError("the Redis cluster is changing or has no majority: try again", maybe_done=maybe_done)
+        case theirs.BusyLoadingError():
+            return BusUnavailableError("the Redis server is loading its data: try again when it is done")
+        case theirs.MaxConnectionsError():
+            return BusUnavailableError("the Redis server takes no more connections: raise its maxclients")
+        case theirs.TimeoutError():
+            return BusUnavailableError("the Redis server did not answer in time", maybe_done=maybe_done)
+        case theirs.ConnectionError() | theirs.InvalidResponse():
+            return BusUnavailableError("the Redis server cannot be reached, or the connection was lost", maybe_done=maybe_done)
+        case theirs.DataError():
+            return ConfigurationError("an argument is no text or number that Redis takes")
+        case theirs.ResponseError() if code == "WRONGTYPE":
+            return ForeignStoreError("a key of this bus's name holds something else in Redis: choose another name for the bus")
+        case theirs.ResponseError() if code in ("MISCONF", "NOREPLICAS", "BUSY", "UNKILLABLE"):
+            return BusUnavailableError(f"the Redis server refuses to write now ({code}); its log says why", maybe_done=False)
+        case theirs.ResponseError() if code == "NOAUTH":
+            return ConfigurationError("the Redis server wants a password: redis://:password@host, or a user of its ACL")
+        case theirs.ResponseError() if "max number of clients" in str(error):
+            return BusUnavailableError("the Redis server takes no more connections: raise its maxclients")
+    return BusUnavailableError(f"the Redis server answered with an error ({type(error).__name__} {_plain(code)})", maybe_done=maybe_done)
+
+
+def _plain(code: str) -> str:
+    return code if code.isascii() and code.isupper() and code.isalpha() else ""

@@ -1,0 +1,131 @@
+"""What is looked at when the bus opens: whether the server will do, and what it may lose."""
+
+import logging
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from redis import exceptions
+
+from notifykit.buses.redis._faults import fault
+from notifykit.buses.redis._keys import Keys
+from notifykit.buses.redis._link import Confirmation
+from notifykit.buses.redis._servers import ask
+from notifykit.buses.redis._settings import Durability
+from notifykit.errors import ConfigurationError, ForeignStoreError, SchemaTooNewError
+
+__all__ = ["SCHEMA", "check_server", "confirmation", "parse_info", "risks"]
+
+SCHEMA = 1
+"""The layout of the keys that this code reads and writes."""
+CONFIRM_MS = 2_000
+"""How long ``WAIT`` and ``WAITAOF`` wait, in milliseconds."""
+
+_log = logging.getLogger("notifykit")
+
+
+def check_server(connection: Any, keys: Keys, durability: Durability) -> None:
+    """Refuse a server that would lose messages or cannot run the scripts; say in the log what may be lost nevertheless.
+
+    Raises:
+        ConfigurationError: too old, evicts, or cannot do what *durability* asks for.
+        ForeignStoreError, SchemaTooNewError: what the store is.
+    """
+    info = _info(connection)
+    if info:
+        check_version(info, durability)
+        policy = _policy(connection, info)
+        if policy and policy != "noeviction":
+            raise ConfigurationError(
+                f"the Redis server would delete messages when its memory is full (maxmemory-policy {policy}): "
+                "set maxmemory-policy to noeviction, or use another server"
+            )
+        for risk in risks(info, durability):
+            _log.warning("%s", risk)
+    else:
+        _log.warning("the Redis user may not run INFO: whether the server deletes or loses messages could not be looked at")
+    _check_schema(connection, keys)
+
+
+def _info(connection: Any) -> Mapping[str, str]:
+    try:
+        return parse_info(ask(connection, "INFO"))
+    except exceptions.NoPermissionError:
+        return {}
+
+
+def parse_info(raw: bytes) -> Mapping[str, str]:
+    """Return the pairs of an INFO."""
+    lines = (line.partition(":") for line in raw.decode(errors="replace").splitlines())
+    return {name: value for name, colon, value in lines if colon}
+
+
+def _policy(connection: Any, info: Mapping[str, str]) -> str:
+    """Return what the server does when it is full; INFO says it where CONFIG is forbidden."""
+    if "maxmemory_policy" in info:
+        return info["maxmemory_policy"]
+    try:
+        answer = ask(connection, "CONFIG", "GET", "maxmemory-policy")
+    except exceptions.ResponseError:
+        return ""
+    return answer[1].decode() if len(answer) == 2 else ""
+
+
+def check_version(info: Mapping[str, str], durability: Durability) -> None:
+    """Refuse a server that is too old for the scripts, or for WAITAOF."""
+    name, least = ("Valkey", (7, 2)) if "valkey_version" in info else ("Redis", (7, 0))
+    text = info.get("valkey_version") or info.get("redis_version", "")
+    version = tuple(map(int, re.findall(r"\d+", text)[:2]))
+    if version and version < least:
+        raise ConfigurationError(f"the server is {name} {text}: the bus needs Redis 7.0 or Valkey 7.2, or later")
+    if durability is Durability.FSYNC:
+        if version and version < (7, 2):
+            raise ConfigurationError(f"the server is {name} {text}: durability 'fsync' needs WAITAOF, which came with 7.2")
+        if info.get("aof_enabled") == "0":
+            raise ConfigurationError("durability 'fsync' needs the server's append-only file: set appendonly to yes")
+
+
+def risks(info: Mapping[str, str], durability: Durability) -> list[str]:
+    """Return in plain words what the server may lose that ``enqueue`` has acknowledged."""
+    found = []
+    if info.get("aof_enabled") == "0" and durability is not Durability.REPLICATED:
+        found.append(
+            "the Redis server keeps no append-only file: when it crashes, all messages since its last snapshot are lost; "
+            "set appendonly to yes, or use durability='replicated'"
+        )
+    if durability is Durability.SERVER and info.get("role") == "master" and info.get("connected_slaves", "0") != "0":
+        found.append(
+            "the Redis server has replicas, and is not asked whether they have a message: when one of them takes over, the latest "
+            "messages may be lost; use durability='replicated'"
+        )
+    return found
+
+
+def _check_schema(connection: Any, keys: Keys) -> None:
+    try:
+        found = ask(connection, "HGET", keys.counters, "!schema")
+        if found is None:
+            ask(connection, "HSETNX", keys.counters, "!schema", SCHEMA)
+    except (exceptions.OutOfMemoryError, exceptions.ReadOnlyError):
+        return
+    except exceptions.ResponseError as error:
+        if isinstance(error, exceptions.NoPermissionError):
+            raise fault(error, sent=False) from error
+        raise ForeignStoreError("a key of this bus's name holds something else in Redis: choose another name for the bus") from error
+    if found is not None and int(found) > SCHEMA:
+        raise SchemaTooNewError(
+            f"the bus was written by a later notifykit (layout {int(found)}, this one knows {SCHEMA}): upgrade notifykit",
+            found=int(found),
+            supported=SCHEMA,
+        )
+
+
+def confirmation(durability: Durability, replicas: int) -> Confirmation | None:
+    """Return what must be sent behind a write."""
+    match durability:
+        case Durability.SERVER:
+            return None
+        case Durability.REPLICATED:
+            return Confirmation(("WAIT", replicas, CONFIRM_MS), replicas)
+        case Durability.FSYNC:
+            return Confirmation(("WAITAOF", 1, 0, CONFIRM_MS), 1)

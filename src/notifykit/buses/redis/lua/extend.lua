@@ -1,0 +1,22 @@
+-- ARGV: lease, longest age of a claim, the number of claims; of each its id, lane and token.
+-- Answers a letter for each: D done, L limit, S stale.
+local lease, age, number = tonumber(arg()), tonumber(arg()), tonumber(arg())
+local answers = {}
+for i = 1, number do
+  local id, q, token = arg(), tonumber(arg()), arg()
+  local raw = call('HGET', S, id)
+  local t = raw and {unpack_all(raw)}
+  answers[i] = 'S'
+  if t and t[1] == 'c' and t[9] == token then
+    local last = t[10] + age
+    local ending = max(t[11], min(now + lease, last))
+    answers[i] = now + lease > last and 'L' or 'D'
+    if ending > t[11] then
+      t[11] = ending
+      call('HSET', S, id, t[12] and pack(unpack(t, 1, 12)) or pack(unpack(t, 1, 11)))
+      call('ZADD', lease_key(q), ending, id)
+    end
+  end
+end
+finish()
+return table.concat(answers)

@@ -1,0 +1,55 @@
+-- Moves between waiting, claimed, dead and gone. t is the message's state (see write.lua), q its lane.
+
+-- Let a claimed message wait again: at the tail, or at the place that its due and seq give it.
+local function put_back(id, q, t, head, to_tail)
+  t[1] = 'w'
+  save_waiting(id, t)
+  call('ZREM', lease_key(q), id)
+  local place = place_of(t[5], t[6], id)
+  if to_tail then
+    call('RPUSH', ready_key(q), place)
+  else
+    call('ZADD', wait_key(q), t[5], place)
+  end
+  if head[4] and not t[8] then call('ZADD', expiry_key(q), head[4], id) end
+  if head[6] then
+    call('ZADD', G, 0, group_place(head[6], place))
+    count_group(head[6], 'c', -1)
+  end
+  rung = true
+end
+
+-- Take a message out of all that holds what waits or is claimed. A list keeps its place, which no longer means anything: a ghost.
+local function leave(id, q, t, head)
+  if t[1] == 'c' then
+    call('ZREM', lease_key(q), id)
+    if head[6] then count_group(head[6], 'c', -1) end
+    return
+  end
+  local place = place_of(t[5], t[6], id)
+  if call('ZREM', wait_key(q), place) == 0 then call('HINCRBY', C, '!ghosts:' .. ready_key(q), 1) end
+  if head[4] then call('ZREM', expiry_key(q), id) end
+  if head[6] then call('ZREM', G, group_place(head[6], place)) end
+end
+
+local function bury(id, q, t, head, reason, why)
+  leave(id, q, t, head)
+  count(head[1], head[2], 'died')
+  if head[5] then free_key(head[5], id) end
+  if head[6] then count_group(head[6], 'd', 1) end
+  call('HSET', S, id, pack('d', t[2], t[3], t[4], t[5], t[6], t[7], t[8], reason, why, now))
+  call('ZREM', N, id)
+  call('ZADD', D, t[6], id)
+end
+
+-- Remove for good a waiting or dead message; its key is freed.
+local function remove(id, q, t, head, counter)
+  if t[1] ~= 'd' then leave(id, q, t, head) elseif head[6] then count_group(head[6], 'd', -1) end
+  if head[6] then count_group(head[6], 'n', -1) end
+  if head[5] then free_key(head[5], id) end
+  count(head[1], head[2], counter)
+  call('HDEL', M, id)
+  call('HDEL', S, id)
+  call('ZREM', N, id)
+  call('ZREM', D, id)
+end
