@@ -24,7 +24,7 @@ from notifykit.channels._push_answers import judge, location
 from notifykit.channels._push_keys import VapidHeaders, VapidKey, generate_vapid_keys, load_key
 from notifykit.channels._push_payload import compact, encrypt, topic
 from notifykit.channels._push_subscription import PUSH_SERVICES, Subscription, host_matches, parse_subscription
-from notifykit.errors import ConfigurationError
+from notifykit.errors import ChannelUnavailableError, ConfigurationError, InvalidAddressError, PermanentError
 
 if TYPE_CHECKING:
     import httpx
@@ -160,8 +160,11 @@ class PushChannel(Channel):
 
     async def send(self, address: Address, content: Content, message: Message) -> str | None:
         """Send the JSON, encrypted; return the message's URL at the push service if it gave one."""
-        subscription = Subscription(address.value["endpoint"], **address.value["keys"])
-        vapid = await self._ready()
+        subscription = self._subscription(address)
+        try:
+            vapid = await self._ready()
+        except ConfigurationError as error:
+            raise ChannelUnavailableError(str(error)) from None
         answer = await self._wire.exchange(self._call(subscription, content["json"], message, vapid))
         origin = subscription.origin
         known = host_matches(subscription.host, self._known_hosts)
@@ -172,6 +175,13 @@ class PushChannel(Channel):
         if error.code in ("401", "403"):
             vapid.forget(origin)
         raise error
+
+    def _subscription(self, address: Address) -> Subscription:
+        """Check the address again: it may come from a queue filled under other settings."""
+        try:
+            return parse_subscription(address.value, allow_hosts=self._allow_hosts, allow_loopback=self._allow_loopback)
+        except InvalidAddressError as error:
+            raise PermanentError(str(error)) from None
 
     def _call(self, subscription: Subscription, text: str, message: Message, vapid: VapidHeaders) -> Call:
         value, data = compact(text)
