@@ -2,12 +2,12 @@
 
 # ruff: noqa: S608 - SQL is put together from constants and question marks alone
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
 from notifykit._claims import Enqueued, Envelope
 from notifykit._clock import to_ms
-from notifykit._messages import Lane
 from notifykit.buses.sqlite import keys
 from notifykit.buses.sqlite.step import LANE_NUMBERS, WAITING, Step, chunks, marks
 
@@ -62,13 +62,12 @@ def _insert(step: Step, envelopes: Sequence[Envelope]) -> list[int]:
     rows: list[tuple[Any, ...]] = []
     large: list[tuple[int, bytes]] = []
     first, seq, now = step.seq + 1, step.seq, step.now
-    queues: dict[tuple[str, Lane], int] = {}
+    channel, lane, queue = "", None, 0
     for each in envelopes:
         seq += 1
-        name = (each.channel, each.lane)
-        queue = queues.get(name)
-        if queue is None:
-            queue = queues[name] = step.made_queue(each.channel, LANE_NUMBERS[each.lane])
+        if each.lane is not lane or each.channel != channel:
+            channel, lane = each.channel, each.lane
+            queue = step.made_queue(channel, LANE_NUMBERS[lane])
         due_at, expires_at, body = each.due_at, each.expires_at, each.body
         stored: bytes | int = body
         if len(body) > INLINE_BYTES:
@@ -105,11 +104,7 @@ def _insert(step: Step, envelopes: Sequence[Envelope]) -> list[int]:
 
 
 def _count(step: Step, rows: Sequence[tuple[Any, ...]]) -> None:
-    totals: dict[tuple[int, str | None], int] = {}
-    for row in rows:
-        place = (row[2], row[7])
-        totals[place] = totals.get(place, 0) + 1
-    for (queue, group), number in totals.items():
+    for (queue, group), number in Counter([(row[2], row[7]) for row in rows]).items():
         step.move(queue, group, None, WAITING, number)
         step.count(queue, "enqueued", number)
     step.rings = step.rings or bool(rows)

@@ -2,6 +2,7 @@
 
 # ruff: noqa: S608 - SQL is put together from constants and question marks alone
 
+from collections import Counter
 from collections.abc import Sequence
 from itertools import groupby
 from typing import Any
@@ -27,6 +28,8 @@ _MAX_AGE = int(MAX_CLAIM_AGE.total_seconds() * 1000)
 
 def settle(step: Step, settlements: Sequence[Settlement]) -> list[Settled]:
     """End claims in the order given; a run of plain acks of different messages goes in one."""
+    if all(map(_is_plain, settlements)) and len({each.claim.envelope.id for each in settlements}) == len(settlements):
+        return _ack(step, settlements)
     answers: list[Settled] = []
     for plain, group in groupby(settlements, _is_plain):
         run = list(group)
@@ -51,7 +54,7 @@ def _found(step: Step, ids: Sequence[str]) -> dict[str, Any]:
     """Return the rows of what is stored, by id."""
     rows: dict[str, Any] = {}
     for some in chunks(ids):
-        rows.update((row[1], row) for row in step.fetch(f"SELECT {_HELD} FROM msg WHERE id IN {marks(len(some))}", some))
+        rows.update({row[1]: row for row in step.fetch(f"SELECT {_HELD} FROM msg WHERE id IN {marks(len(some))}", some)})
     return rows
 
 
@@ -66,15 +69,16 @@ def _answer(step: Step, row: Any, claim: Claim) -> Settled | None:
 
 
 def _ack(step: Step, run: Sequence[Settlement]) -> list[Settled]:
-    rows = _found(step, [each.claim.envelope.id for each in run])
-    answers: list[Settled] = []
+    claims = [each.claim for each in run]
+    rows = _found(step, [each.envelope.id for each in claims])
+    answers = [Settled.DONE] * len(run)
     done: list[Any] = []
-    for each in run:
-        row: Any = rows.get(each.claim.envelope.id)
-        answer = _answer(step, row, each.claim)
-        if answer is None:
+    for place, claim in enumerate(claims):
+        row: Any = rows.get(claim.envelope.id)
+        if row is not None and row[3] == CLAIMED and claim.token == f"{row[0]}.{row[8]}.{row[7]:x}":
             done.append(row)
-        answers.append(answer or Settled.DONE)
+        else:
+            answers[place] = _answer(step, row, claim) or Settled.STALE
     keys.outlive(step, [row[4] for row in done if row[4] is not None])
     remove(step, done, "acked")
     return answers
@@ -87,11 +91,7 @@ def remove(step: Step, rows: Sequence[Any], why: str) -> None:
     large = [(row[6],) for row in rows if row[6] is not None]
     if large:
         step.db.executemany("DELETE FROM body WHERE key = ?", large)
-    totals: dict[tuple[int, int, str | None], int] = {}
-    for row in rows:
-        place = (row[2], row[3], row[5])
-        totals[place] = totals.get(place, 0) + 1
-    for (queue, state, group), number in totals.items():
+    for (queue, state, group), number in Counter([(row[2], row[3], row[5]) for row in rows]).items():
         step.move(queue, group, state, None, number)
         step.count(queue, why, number)
 
