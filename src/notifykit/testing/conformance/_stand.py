@@ -106,8 +106,9 @@ class Stand:
 
     async def one(self, **how: Any) -> Claim:
         """Claim one message, which must be there."""
-        (claim,) = (await self.take(1, **how)).claims
-        return claim
+        claims = (await self.take(1, **how)).claims
+        assert len(claims) == 1, f"{len(claims)} messages were handed out, not one"
+        return claims[0]
 
     async def taken(self, **how: Any) -> list[str]:
         """Claim, and return the ids in the order in which they came."""

@@ -41,6 +41,7 @@ async def a_replayed_message_waits_at_the_tail(make: MakeStore) -> None:
     """What is replayed stands behind everything that is there, in the order of its old seq."""
     async with fresh(make) as stand:
         await _dead(stand, "a", "b")
+        stand.passes(seconds=1)
         await stand.put("c")
         assert await stand.bus.change(Filter(), Action.REPLAY) == Changed(("a", "b"))
         assert await stand.names() == ["c", "a", "b"]

@@ -153,13 +153,13 @@ async def the_bell_rings_for_a_waiting_task(make: MakeStore) -> None:
         rang: list[bool] = []
 
         async def listen() -> None:
-            with anyio.fail_after(PATIENCE):
-                rang.append(await stand.bus.wait(60))
+            rang.append(await stand.bus.wait(60))
 
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(listen)
-            await anyio.wait_all_tasks_blocked()
-            await stand.put("a")
+        with anyio.fail_after(PATIENCE):
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(listen)
+                await anyio.wait_all_tasks_blocked()
+                await stand.put("a")
         assert rang == [True]
 
 
@@ -173,17 +173,17 @@ async def the_bell_rings_across_instances_and_threads(make: MakeStore) -> None:
         rang: list[bool] = []
 
         async def listen() -> None:
-            with anyio.fail_after(PATIENCE):
-                rang.append(await stand.bus.wait(60))
+            rang.append(await stand.bus.wait(60))
 
         async def elsewhere() -> None:
             async with stand.connect(clock=stand.clock) as bus:
                 await bus.enqueue([stand.envelope("a")])
 
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(listen)
-            await anyio.wait_all_tasks_blocked()
-            await anyio.to_thread.run_sync(anyio.run, elsewhere)
+        with anyio.fail_after(PATIENCE):
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(listen)
+                await anyio.wait_all_tasks_blocked()
+                await anyio.to_thread.run_sync(anyio.run, elsewhere)
         assert rang == [True]
 
 

@@ -12,11 +12,12 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, rule, run_state_machine_as_test
 
 from notifykit import _outcomes as outcomes
-from notifykit._claims import Action, Claim, Counters, Depth, Envelope, Filter, Reason, Stats, StoredMessage
+from notifykit._claims import MAX_BODY_BYTES, Action, Claim, Counters, Depth, Envelope, Filter, Reason, Stats, StoredMessage
 from notifykit._clock import FOREVER
 from notifykit._messages import Lane
 from notifykit._outcomes import Outcome, Settlement
 from notifykit.abc import Bus
+from notifykit.errors import ConfigurationError, PayloadTooLargeError
 from notifykit.testing._clock import FakeClock
 from notifykit.testing.conformance import strategies as given
 from notifykit.testing.conformance._stand import MakeStore, Stand
@@ -234,6 +235,31 @@ class BusMachine(RuleBasedStateMachine):
         """Read one message, and compare."""
         found, known = self.do(lambda bus: bus.get(message_id)), self.model.stored(message_id)
         assert (found and plain(found)) == (known and plain(self.model.look(self.now, known)))
+        self.compare()
+
+    @rule(
+        batch=st.lists(given.drafts(), min_size=1, max_size=3),
+        place=st.integers(0, 3),
+        kind=st.sampled_from(("size", "id", "lease", "limit")),
+    )
+    def refused(self, batch: list[dict[str, Any]], place: int, kind: str) -> None:
+        """Give what must be refused, behind what would be stored or settled, and hold that nothing changes."""
+        good = [self.envelope(each) for each in batch]
+        bad = evolve(good[0], id="" if kind == "id" else "bad", body=b"x" * (MAX_BODY_BYTES + 1) if kind == "size" else b"")
+        settlements, _ = self.picked([(number, ("Ack", {"then": ()})) for number in range(2)])
+
+        async def attempt(bus: Bus) -> str:
+            try:
+                if kind in ("size", "id"):
+                    await bus.enqueue([*good[:place], bad, *good[place:]])
+                else:
+                    lease, limit = (timedelta(0), 1) if kind == "lease" else (given.SECOND, 257)
+                    await bus.claim("email", dict.fromkeys(Lane, 9), limit, lease, settlements)
+            except (PayloadTooLargeError, ConfigurationError) as error:
+                return type(error).__name__
+            return "nothing"
+
+        assert self.do(attempt) == ("PayloadTooLargeError" if kind == "size" else "ConfigurationError")
         self.compare()
 
     @rule(by=given.changes_of_time())
