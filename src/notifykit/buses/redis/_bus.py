@@ -213,8 +213,8 @@ class RedisBus(Bus):
         return False
 
     async def _rung(self, seconds: float) -> bool:
-        self._doorbell.listen()
-        return await self._bell.wait(seconds)
+        with self._doorbell.listening():
+            return await self._bell.wait(seconds, self._bell.heard())
 
     def _remember(self, channel: str, claimed: Claimed) -> None:
         """Keep in mind when the channel is worth another look, if that is later than now."""

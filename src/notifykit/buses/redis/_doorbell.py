@@ -5,6 +5,8 @@ A stream of one entry, because its readers all hear every ring, miss none betwee
 
 import logging
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from redis import exceptions
@@ -35,20 +37,27 @@ class Doorbell:
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
         self._connection: Any = None
+        self._listeners = 0
 
-    def listen(self) -> None:
-        """Listen from now on as long as anybody waits."""
-        self._wanted.set()
-        if self._thread is None:
+    @contextmanager
+    def listening(self) -> Iterator[None]:
+        """Listen to the server while the caller waits inside."""
+        with self._lock:
+            self._listeners += 1
+            self._wanted.set()
+            if self._thread is None and not self._stop.is_set():
+                self._thread = threading.Thread(target=self._live, name="notifykit doorbell", daemon=True)
+                self._thread.start()
+        try:
+            yield
+        finally:
             with self._lock:
-                if self._thread is None and not self._stop.is_set():
-                    self._thread = threading.Thread(target=self._live, name="notifykit doorbell", daemon=True)
-                    self._thread.start()
+                self._listeners -= 1
 
     def start(self) -> None:
         """Allow listening; the thread begins with the first that waits."""
-        self._stop = threading.Event()
-        self._wanted = threading.Event()
+        with self._lock:
+            self._stop = threading.Event()
 
     def stop(self) -> None:
         """End the thread and its connection."""
@@ -64,18 +73,13 @@ class Doorbell:
         self._bell.ring()
 
     def _live(self) -> None:
-        stop, wanted, failures = self._stop, self._wanted, 0
-        while not stop.is_set():
-            wanted.wait()
-            if not self._bell.waiting and not stop.is_set():
-                wanted.clear()
-                if not self._bell.waiting:
-                    continue
+        stop, failures = self._stop, 0
+        while self._is_wanted(stop):
             try:
-                self._attend(stop, wanted)
+                self._attend(stop)
                 failures = 0
             except (exceptions.RedisError, OSError) as error:
-                if not stop.is_set() and failures == 0:
+                if failures == 0 and not stop.is_set():
                     _log.info("the doorbell's connection was lost (%s); it is made anew", type(error).__name__)
                 self._bell.ring()
                 stop.wait(PAUSES[min(failures, len(PAUSES) - 1)])
@@ -85,18 +89,23 @@ class Doorbell:
                 if connection is not None:
                     connection.disconnect()
 
-    def _attend(self, stop: threading.Event, wanted: threading.Event) -> None:
-        """Listen on one connection until nobody wants it any more."""
+    def _is_wanted(self, stop: threading.Event) -> bool:
+        """Wait until somebody listens; return False when it is over instead."""
+        while not stop.is_set():
+            with self._lock:
+                if self._listeners:
+                    return True
+                self._wanted.clear()
+            self._wanted.wait()
+        return False
+
+    def _attend(self, stop: threading.Event) -> None:
+        """Listen on one connection until all is over."""
         connection = self._connection = self._servers.connect(BLOCK + SLACK)
         last = ask(connection, "XREVRANGE", self._key, "+", "-", "COUNT", 1)
         position = last[0][0] if last else b"0-0"
         self._bell.ring()
-        while not stop.is_set():
-            if not self._bell.waiting:
-                wanted.clear()
-                if not self._bell.waiting:
-                    wanted.wait()
-                    continue
+        while self._is_wanted(stop):
             heard = ask(connection, "XREAD", "COUNT", 1, "BLOCK", int(BLOCK * 1000), "STREAMS", self._key, position)
             if heard:
                 position = heard[0][1][-1][0]

@@ -5,6 +5,5 @@ local lanes = {[0] = tonumber(arg()), [1] = tonumber(arg())}
 local limit, lease, nonce, campaign_after, expected = tonumber(arg()), tonumber(arg()), arg(), tonumber(arg()), arg()
 local settled = settle_all(tonumber(arg()))
 local out = claim(lanes, limit, lease, nonce, campaign_after, expected)
-out[5] = out[5] or false
 finish()
 return {settled, out}
