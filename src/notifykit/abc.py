@@ -3,11 +3,14 @@
 Each method's docstring is its contract; ``notifykit.testing.conformance`` holds implementations to it.
 """
 
+import logging
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import datetime, timedelta
 from typing import Any, ClassVar, Protocol, Self, runtime_checkable
 
+import anyio
 from attrs import frozen
 
 from notifykit._claims import (
@@ -26,9 +29,11 @@ from notifykit._claims import (
 )
 from notifykit._messages import Address, Content, Lane, Message, Part
 from notifykit._outcomes import Settlement
-from notifykit.errors import ConfigurationError
+from notifykit.errors import BusError, ConfigurationError
 
 __all__ = ["Bus", "Channel", "Clock", "Ledger", "Renderer", "Room", "Window"]
+
+_log = logging.getLogger("notifykit")
 
 
 @runtime_checkable
@@ -182,6 +187,14 @@ class Bus(ABC):
         A lease that ended is extended too, as long as no other claim took it over.
         """
 
+    def heartbeat(self, claims: Callable[[], Sequence[Claim]], lease: timedelta) -> AbstractAsyncContextManager[None]:
+        """Extend the leases of what *claims* names, every third of *lease*, for as long as the context is entered.
+
+        It calls *claims* each time, from any thread; a failed extend is logged and tried again. This one beats in the event
+        loop; a bus with a thread of its own beats there, where a blocked loop cannot silence it.
+        """
+        return _beating(self, claims, lease)
+
     @abstractmethod
     async def get(self, message_id: str) -> StoredMessage | None:
         """Return the message with its body, or None."""
@@ -220,6 +233,23 @@ class Bus(ABC):
 
         A doorbell: it may ring for nothing, owns nothing, and is safe to cancel.
         """
+
+
+@asynccontextmanager
+async def _beating(bus: Bus, claims: Callable[[], Sequence[Claim]], lease: timedelta) -> AsyncIterator[None]:
+    async def beat() -> None:
+        while True:
+            await anyio.sleep(lease.total_seconds() / 3)
+            try:
+                if alive := claims():
+                    await bus.extend(alive, lease)
+            except BusError as error:
+                _log.warning("leases could not be extended: %s", type(error).__name__)
+
+    async with anyio.create_task_group() as heart:
+        heart.start_soon(beat)
+        yield
+        heart.cancel_scope.cancel()
 
 
 class Channel(ABC):

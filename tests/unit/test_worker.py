@@ -27,6 +27,7 @@ from notifykit.buses.memory import MemoryBus
 from notifykit.errors import (
     AddressGoneError,
     AddressMovedError,
+    BusClosedError,
     ChannelUnavailableError,
     InvalidAddressError,
     MissingVariablesError,
@@ -502,6 +503,19 @@ async def test_channels_are_opened_at_the_first_use_and_closed_with_the_notifier
         await notifier.drain()
         assert channel.opened == 1
     assert channel.opened == 0
+
+
+async def test_a_bus_that_two_notifiers_share_is_closed_with_the_last(templates: Path) -> None:
+    bus = MemoryBus()
+    first, second = (Notifier(bus, channels={"sms": ScriptedChannel()}, templates=templates) for _ in range(2))
+    async with first:
+        async with second:
+            await second.open()
+            await second.enqueue(ADA, "shipped", {"order": 81})
+        await second.close()
+        await first.enqueue(ADA, "shipped", {"order": 82})
+    with pytest.raises(BusClosedError):
+        await bus.stats()
 
 
 async def test_a_failing_observer_harms_nobody(make: Any, caplog: pytest.LogCaptureFixture) -> None:

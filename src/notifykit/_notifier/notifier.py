@@ -18,6 +18,7 @@ from notifykit._notifier.compose import CampaignOptions, Composer, MessageOption
 from notifykit._notifier.dead_letters import DeadLetter, dead_letter
 from notifykit._notifier.direct import DirectSender
 from notifykit._notifier.intake import Intake
+from notifykit._notifier.openings import close_shared, open_shared
 from notifykit._outcomes import RetryPolicy
 from notifykit._plugins import channel_from_url, get_bus
 from notifykit._policies import ChannelPolicy
@@ -108,6 +109,7 @@ class Notifier:
             bare_campaigns=unsubscribe is None,
         )
         self._intake = Intake(self.bus, self.ledger, self._observers)
+        self._is_open = False
         self._open_channels: set[str] = set()
         self._workers: list[Worker] = []
 
@@ -123,18 +125,22 @@ class Notifier:
 
     async def open(self) -> None:
         """Open the bus; harmless when it is open."""
-        await self.bus.open()
-        if self._aside is not None:
-            await self._aside.open()
+        if not self._is_open:
+            await open_shared(self.bus)
+            self._is_open = True
+            if self._aside is not None:
+                await self._aside.open()
 
     async def close(self) -> None:
-        """Close the channels and the bus; harmless when they are closed."""
+        """Close the channels, and the bus unless another notifier holds it; harmless when they are closed."""
         for name in sorted(self._open_channels):
             await self.channels[name].close()
         self._open_channels.clear()
-        if self._aside is not None:
-            await self._aside.close()
-        await self.bus.close()
+        if self._is_open:
+            self._is_open = False
+            if self._aside is not None:
+                await self._aside.close()
+            await close_shared(self.bus)
 
     # -- sending
 

@@ -62,7 +62,7 @@ class ChannelLoop:
     @property
     def claims(self) -> list[Claim]:
         """The claims under way, whose leases want extending."""
-        return [work.claim for work in self._in_flight.values()]
+        return [work.claim for work in tuple(self._in_flight.values())]
 
     @property
     def idle(self) -> bool:
@@ -207,7 +207,7 @@ class ChannelLoop:
 
     def _nap(self, next_at: datetime | None, room_at: datetime | None) -> timedelta:
         now = self._sender.time.now()
-        look = min(_LONGEST_LOOK, _SHORTEST_LOOK * 2 ** min(self._looks - 1, 8))
+        look = min(_LONGEST_LOOK, _SHORTEST_LOOK * (1 << min(self._looks - 1, 8)))
         wake = min(filter(None, (next_at, room_at)), default=now + look)
         return max(timedelta(milliseconds=1), min(look, wake - now))
 

@@ -1,19 +1,17 @@
 """The worker: one loop for each channel, the doorbell, the heartbeat, and an orderly end."""
 
-import logging
 from collections.abc import Sequence
 from datetime import timedelta
 
 import anyio
 
-from notifykit._claims import Stats
+from notifykit._claims import Claim, Stats
 from notifykit._worker.channel_loop import ChannelLoop
 from notifykit.abc import Bus
 from notifykit.errors import BusError
 
 __all__ = ["Worker"]
 
-_log = logging.getLogger("notifykit")
 _LISTEN = 5.0
 """Seconds that one wait for the doorbell lasts."""
 
@@ -88,8 +86,8 @@ class Worker:
             try:
                 async with anyio.create_task_group() as background:
                     background.start_soon(self._listen)
-                    background.start_soon(self._beat)
-                    await self._work()
+                    async with self._bus.heartbeat(self._claims, self._lease):
+                        await self._work()
                     background.cancel_scope.cancel()
             finally:
                 self._done.set()
@@ -121,13 +119,5 @@ class Worker:
                     for loop in self._loops:
                         loop.ring()
 
-    async def _beat(self) -> None:
-        """Extend the leases of all that is under way, in one call."""
-        while True:
-            await anyio.sleep(self._lease.total_seconds() / 3)
-            claims = [claim for loop in self._loops for claim in loop.claims]
-            if claims:
-                try:
-                    await self._bus.extend(claims, self._lease)
-                except BusError as error:
-                    _log.warning("could not extend %d leases: %s", len(claims), type(error).__name__)
+    def _claims(self) -> list[Claim]:
+        return [claim for loop in self._loops for claim in loop.claims]

@@ -1,0 +1,36 @@
+"""A heartbeat in a thread of its own: an event loop that is blocked cannot silence it."""
+
+import logging
+import threading
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from datetime import timedelta
+
+from notifykit._claims import Claim
+from notifykit.errors import BusError
+
+__all__ = ["beating"]
+
+_log = logging.getLogger("notifykit")
+
+
+@asynccontextmanager
+async def beating(
+    extend: Callable[[Sequence[Claim], timedelta], object], claims: Callable[[], Sequence[Claim]], lease: timedelta
+) -> AsyncIterator[None]:
+    """Call the blocking *extend* with what *claims* names, every third of *lease*, while the context is entered."""
+    over = threading.Event()
+
+    def beat() -> None:
+        while not over.wait(lease.total_seconds() / 3):
+            try:
+                if alive := claims():
+                    extend(alive, lease)
+            except BusError as error:
+                _log.warning("leases could not be extended: %s", type(error).__name__)
+
+    threading.Thread(target=beat, name="notifykit-heartbeat", daemon=True).start()
+    try:
+        yield
+    finally:
+        over.set()
