@@ -93,10 +93,12 @@ def _conclude(screen: Screen, result: Result) -> None:
 def _leave_the_page(folder: Path) -> None:
     """Of a temporary folder only the page stays."""
     for each in folder.iterdir():
-        if each != Folder(folder).page:
+        if each.is_dir():
+            shutil.rmtree(each)
+        elif each != Folder(folder).page:
             each.unlink()
     if not any(folder.iterdir()):
-        shutil.rmtree(folder)
+        folder.rmdir()
 
 
 def _fail(text: str) -> int:

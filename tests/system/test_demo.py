@@ -79,6 +79,18 @@ def test_a_worker_killed_in_the_middle_loses_nothing(tmp_path: Path, loop: list[
 
 @pytest.mark.battery
 @pytest.mark.timeout(60)
+def test_of_a_temporary_folder_only_the_page_stays(tmp_path: Path) -> None:
+    plain_command = [each for each in command(tmp_path) if each not in ("--folder", str(tmp_path))]
+    environment = STRICT | {"TMPDIR": str(tmp_path)}
+    done = subprocess.run(plain_command, cwd=CHECKOUT, env=environment, capture_output=True, text=True, timeout=55)
+    assert (done.returncode, done.stderr) == (0, "")
+    (folder,) = (each for each in tmp_path.iterdir() if each.name.startswith("notifykit-demo-"))
+    assert [each.name for each in folder.iterdir()] == ["arrived.html"]
+    assert f"see what arrived: {folder / 'arrived.html'}" in done.stdout
+
+
+@pytest.mark.battery
+@pytest.mark.timeout(60)
 def test_a_worker_killed_by_anybody_is_told_of_and_replaced(tmp_path: Path) -> None:
     with subprocess.Popen(
         command(tmp_path), cwd=CHECKOUT, env=STRICT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
