@@ -199,7 +199,7 @@ VALUES = st.one_of(
 
 
 @ALL
-@settings(max_examples=150)
+@settings(max_examples=25, deadline=None)
 @given(data=st.data())
 def test_a_value_and_a_literal_are_shown_as_they_are_by_every_construct(markup: Markup, data: st.DataObject) -> None:
     x = data.draw(VALUES)
@@ -218,7 +218,7 @@ def test_the_worst_literal_is_shown_as_it_is_by_every_construct(markup: Markup) 
 
 
 @ALL
-@settings(max_examples=150)
+@settings(max_examples=60, deadline=None)
 @given(value=st.text(st.characters(min_codepoint=0x20, max_codepoint=0x2FF, exclude_categories=["Cc"]), max_size=30))
 def test_ordinary_text_is_shown_unchanged(markup: Markup, value: str) -> None:
     wanted = " ".join(value.split(" ")) if markup is not Markup.LINE else None

@@ -18,6 +18,8 @@ _NONCHARACTERS = re.compile(
     "[\ufdd0-\ufdef" + "".join(f"{chr(plane + 0xFFFE)}{chr(plane + 0xFFFF)}" for plane in range(0, 0x110000, 0x10000)) + "]"
 )
 
+_ASCII = {code: None for code in range(0x80) if _CONTROLS.match(chr(code))} | {ord(char): str(escape_html(char)) for char in "&<>'\""}
+
 
 class HtmlFragment(SolidFragment):
     """Text in HTML."""
@@ -29,11 +31,13 @@ class HtmlFragment(SolidFragment):
     @classmethod
     def escape_text(cls, text: str) -> str:
         """Return *text* for HTML text and quoted attributes."""
+        if "\r" in text:
+            text = text.replace("\r\n", "\n")
+        if text.isascii():
+            return text.translate(_ASCII)
         if not text.isprintable():
-            text = _CONTROLS.sub("", whole(text).replace("\r\n", "\n"))
-        if not text.isascii():
-            text = _NONCHARACTERS.sub("\ufffd", text)
-        return str(escape_html(text))
+            text = _CONTROLS.sub("", whole(text))
+        return str(escape_html(_NONCHARACTERS.sub("\ufffd", text)))
 
     @classmethod
     def adopt(cls, value: Any) -> str:

@@ -38,8 +38,7 @@ def _link(value: Any, url: str) -> TextFragment:
 
 
 def _finish(text: str) -> str:
-    """Return *text* without trailing white space and without more than one empty line in a row."""
-    return re.sub(r"\n{3,}", "\n\n", re.sub(r"[ \t]+$", "", text, flags=re.MULTILINE)).strip("\n")
+    return text.strip("\n")
 
 
 TEXT = Language(
