@@ -110,8 +110,8 @@ def _conditions(step: Step, filter: Filter, state: int | None) -> tuple[list[str
         args.extend(values)
 
     if filter.channel is not None or filter.lane is not None:
-        numbers = _queues(step, filter)
-        want(f"+queue IN ({', '.join(map(str, numbers))})")
+        numbers = ", ".join(map(str, _queues(step, filter))) or "-1"
+        want(f"+queue IN ({numbers})")
     for column, value in (("recipient", filter.recipient_id), ("template", filter.template), ("+grp", filter.group)):
         if value is not None:
             want(f"{column} = ?", value)
