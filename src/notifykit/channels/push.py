@@ -163,8 +163,8 @@ class PushChannel(Channel):
         subscription = self._subscription(address)
         try:
             vapid = await self._ready()
-        except ConfigurationError as error:
-            raise ChannelUnavailableError(str(error)) from None
+        except ConfigurationError as unusable:
+            raise ChannelUnavailableError(str(unusable)) from None
         answer = await self._wire.exchange(self._call(subscription, content["json"], message, vapid))
         origin = subscription.origin
         known = host_matches(subscription.host, self._known_hosts)
