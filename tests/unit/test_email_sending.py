@@ -61,6 +61,7 @@ async def test_a_server_without_smtputf8_gets_no_address_outside_ascii(anyio_bac
             with pytest.raises(PermanentError, match="SMTPUTF8") as caught:
                 await send(channel, "josé@example.com")
             assert "josé" not in str(caught.value)
+            assert server.seen("MAIL") == 0
             await send(channel, "ada@bücher.example")
         assert [each.recipients for each in server.mails] == [["ada@xn--bcher-kva.example"]]
         assert server.connections == 1

@@ -31,9 +31,9 @@ class Failover:
         """Return the servers' numbers in the order to try them."""
         return sorted(range(len(self._health)), key=lambda index: self._rank(index, now))
 
-    def _rank(self, index: int, now: float) -> tuple[bool, float, int]:
+    def _rank(self, index: int, now: float) -> tuple[float, int]:
         until = self._health[index].resting_until
-        return (until > now, until if until > now else 0.0, index)
+        return (until if until > now else 0.0, index)
 
     def trying(self, index: int, now: float) -> None:
         """Note that a connection is being made; a half-open server rests again meanwhile."""
