@@ -20,7 +20,7 @@ MARK = VENV / "made-by-notifykit"
 LOCKED = ROOT / "requirements" / "locked.txt"
 PYPROJECT = ROOT / "pyproject.toml"
 
-DEMO_EXTRAS = ("email", "telegram", "push", "html")
+DEMO_EXTRAS = ("email", "telegram", "push", "html", "trio")
 
 
 class SetUpError(Exception):

@@ -5,14 +5,17 @@ fits() { "$1" -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2
 makes_environments() { "$1" -c 'import ensurepip, venv' >/dev/null 2>&1; }
 
 python='' bare=''
-for candidate in ${PYTHON:+"$PYTHON"} ${PYTHON:-python3.13 python3.12 python3.11 python3 python}; do
-    fits "$candidate" || continue
-    if makes_environments "$candidate"; then
-        python=$candidate
-        break
+consider() {
+    if [ -z "$python" ] && fits "$1"; then
+        if makes_environments "$1"; then python=$1; else bare=${bare:-$1}; fi
     fi
-    bare=${bare:-$candidate}
-done
+}
+
+if [ -n "${PYTHON:-}" ]; then
+    consider "$PYTHON"
+else
+    for candidate in python3.13 python3.12 python3.11 python3 python; do consider "$candidate"; done
+fi
 
 if [ -z "$python" ]; then
     command="scripts/${0##*/}"
