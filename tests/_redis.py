@@ -129,7 +129,9 @@ def some_server() -> Iterator[str]:
 @contextmanager
 def cluster(nodes: int = 3) -> Iterator[list[Server]]:
     """Yield the nodes of a cluster, each with a third of the slots."""
-    servers = [Server('save ""', "cluster-enabled yes", "cluster-node-timeout 2000", "cluster-require-full-coverage no") for _ in range(nodes)]
+    servers = [
+        Server('save ""', "cluster-enabled yes", "cluster-node-timeout 2000", "cluster-require-full-coverage no") for _ in range(nodes)
+    ]
     try:
         for server in servers:
             server.start()
@@ -185,7 +187,11 @@ def sentinels(*options: str) -> Iterator[tuple[Server, Server, list[Server]]]:
 
 
 def _is_synced(primary: Server) -> bool:
-    return any("state=online" in str(value) or "online" in str(value) for key, value in primary.client().info("replication").items() if key.startswith("slave"))
+    return any(
+        "state=online" in str(value) or "online" in str(value)
+        for key, value in primary.client().info("replication").items()
+        if key.startswith("slave")
+    )
 
 
 def _is_watching(sentinel: Server) -> bool:

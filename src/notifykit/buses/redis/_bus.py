@@ -236,9 +236,7 @@ def enqueuing(envelopes: Sequence[Envelope]) -> Operation:
     return Enqueue(lambda context: writing.enqueue(context, envelopes, rows), envelopes, rows, sum(map(len, rows)))
 
 
-def claiming(
-    channel: str, lanes: Mapping[Lane, int], limit: int, lease: timedelta, settlements: Sequence[Settlement] = ()
-) -> Operation:
+def claiming(channel: str, lanes: Mapping[Lane, int], limit: int, lease: timedelta, settlements: Sequence[Settlement] = ()) -> Operation:
     """Return the operation that claims."""
     check_claim(lanes, limit, lease)
     _check_settlements(settlements)

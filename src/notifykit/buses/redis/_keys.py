@@ -10,6 +10,7 @@ __all__ = ["LANES", "LANE_NUMBERS", "Keys"]
 LANES = (Lane.TRANSACTIONAL, Lane.CAMPAIGN)
 LANE_NUMBERS = {lane: number for number, lane in enumerate(LANES)}
 
+
 class Keys:
     """The keys of one bus, in the order that ``lua/base.lua`` declares."""
 
@@ -18,7 +19,8 @@ class Keys:
             raise ConfigurationError("the name of a bus has 1 to 100 bytes, without blanks and braces")
         self.prefix = f"nk:{{{name}}}:"
         self.common: tuple[str, ...] = tuple(
-            self.prefix + part for part in ("msg", "state", "live", "dead", "keys", "keyends", "groups", "meta", "holds", "bell", "channels")
+            self.prefix + part
+            for part in ("msg", "state", "live", "dead", "keys", "keyends", "groups", "meta", "holds", "bell", "channels")
         )
         self.counters = self.common[7]
         self.bell = self.common[9]

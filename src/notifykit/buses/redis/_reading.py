@@ -32,14 +32,14 @@ def find(context: Context, filter: Filter, limit: int, after: int, bodies: bool)
     if filter.ids is not None:
         for some in _chunks(filter.ids):
             args = [*_conditions(filter), "ids", after, len(some), len(some), int(bodies), *some]
-            found += _messages((yield context.step("find", Channels(), args)), bodies)[1]
+            found += _messages((yield context.step("find", Channels(), args)))[1]
         found.sort(key=lambda each: each.seq)
     else:
         resume: int | None = after
         while resume is not None and len(found) <= limit:
             args = [*_conditions(filter), _index(filter), resume, MAX_BATCH, limit + 1 - len(found), int(bodies)]
-            resume, some = _messages((yield context.step("find", Channels(), args)), bodies)
-            found += some
+            resume, page = _messages((yield context.step("find", Channels(), args)))
+            found += page
     more = len(found) > limit > 0
     return Page(tuple(found[:limit]), str(found[limit - 1].seq) if more else None)
 
@@ -98,7 +98,7 @@ def _conditions(filter: Filter) -> list[Any]:
     ]
 
 
-def _messages(answer: Sequence[Any], bodies: bool) -> tuple[int | None, list[StoredMessage]]:
+def _messages(answer: Sequence[Any]) -> tuple[int | None, list[StoredMessage]]:
     now, resume, *values = answer
     found = [_message(values[i : i + _WIDTH], now) for i in range(0, len(values), _WIDTH)]
     return None if resume == b"" else resume, found
@@ -134,7 +134,9 @@ def stats(context: Context) -> Course[Stats]:
         context.channels = known
     counted, by_group = _counters(counters)
     lanes_of = [(channel, lane) for channel in context.channels for lane in LANES]
-    depths = {pair: _depth(lanes[3 * i : 3 * i + 3], *_kept(counted, pair, lanes[3 * i : 3 * i + 2]), now) for i, pair in enumerate(lanes_of)}
+    depths = {
+        pair: _depth(lanes[3 * i : 3 * i + 3], *_kept(counted, pair, lanes[3 * i : 3 * i + 2]), now) for i, pair in enumerate(lanes_of)
+    }
     return Stats(
         depths,
         {pair: Counters(**counted.get(pair, {})) for pair in lanes_of},

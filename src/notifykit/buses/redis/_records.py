@@ -32,7 +32,16 @@ def packed(envelope: Envelope) -> bytes:
     expires = None if envelope.expires_at is None else to_ms(envelope.expires_at)
     key, group = envelope.idempotency_key, envelope.group
     flags = 48 + (expires is not None) + 2 * (key is not None) + 4 * (group is not None)
-    head = (envelope.channel, LANE_NUMBERS[envelope.lane], envelope.max_attempts, expires, key, group, envelope.recipient_id, envelope.template)
+    head = (
+        envelope.channel,
+        LANE_NUMBERS[envelope.lane],
+        envelope.max_attempts,
+        expires,
+        key,
+        group,
+        envelope.recipient_id,
+        envelope.template,
+    )
     try:
         raw = _encode(head)
     except UnicodeEncodeError as error:

@@ -17,6 +17,7 @@ _PIECES = {
     "change": ("base", "write", "moves", "select"),
     "hold": ("base", "write"),
     "stats": ("base",),
+    "audit": ("base",),
     "look_up": ("base",),
     "list_keys": ("base",),
     "put": ("base", "write", "facts"),
@@ -24,7 +25,15 @@ _PIECES = {
     "windows": ("base", "write"),
 }
 # A script that stores something new is refused by a full server. One that ends something is not, so that it drains.
-_FLAGS = {"enqueue": "", "put": "", "find": "no-writes", "stats": "no-writes", "look_up": "no-writes", "list_keys": "no-writes"}
+_FLAGS = {
+    "enqueue": "",
+    "put": "",
+    "find": "no-writes",
+    "stats": "no-writes",
+    "audit": "no-writes",
+    "look_up": "no-writes",
+    "list_keys": "no-writes",
+}
 
 
 @frozen

@@ -77,7 +77,8 @@ class Servers:
             "retry": Retry(NoBackoff(), 0),
         }
         if not settings.tls:
-            return Connection(**options)
+            plain: Any = Connection  # its constructor bears no types
+            return plain(**options)
         return SSLConnection(
             **options,
             ssl_cert_reqs="required",

@@ -92,6 +92,7 @@ def _adds(settlements: Sequence[Settlement]) -> bool:
 def _settling(channels: Channels, settlements: Sequence[Settlement]) -> list[Any]:
     """Return the arguments that ``lua/settle.lua`` reads."""
     args: list[Any] = [len(settlements)]
+    facts: tuple[Any, ...]
     for each in settlements:
         envelope, outcome = each.claim.envelope, each.outcome
         lane = channels.number(envelope.channel, LANE_NUMBERS[envelope.lane])
