@@ -17,9 +17,9 @@ class BusTime:
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._last = 0
-        self._wall = 0
-        self._monotonic: float | None = None
+        self._now = 0
+        self._now_at = 0.0
+        self._wall: tuple[int, float] | None = None
         self._jumped = False
 
     def read(self, mark: int) -> int:
@@ -30,22 +30,18 @@ class BusTime:
         """
         wall = (self._clock.now() - _EPOCH) // _MS
         monotonic = self._clock.monotonic()
-        last = max(self._last, mark)
-        passed = 0
-        if self._monotonic is not None:
-            passed = max(0, int((monotonic - self._monotonic) * 1000))
-            if wall - self._wall > passed + _JUMP_MS:
-                self._jumped = True
-        if wall >= last:
-            now = wall
-        elif mark > self._last:
-            now = mark
-        else:
-            now = last + passed
-        if passed or self._monotonic is None or wall >= last or mark > self._last:
-            self._monotonic, self._wall = monotonic, wall
-        self._last = now
-        return now
+        if self._wall is not None and wall - self._wall[0] > (monotonic - self._wall[1]) * 1000 + _JUMP_MS:
+            self._jumped = True
+        self._wall = wall, monotonic
+        passed = int((monotonic - self._now_at) * 1000)
+        if wall >= max(self._now, mark):
+            self._now, self._now_at = wall, monotonic
+        elif mark > self._now:
+            self._now, self._now_at = mark, monotonic
+        elif passed > 0:
+            self._now += passed
+            self._now_at += passed / 1000
+        return self._now
 
     def jumped(self) -> bool:
         """Tell whether the clock jumped ahead since this was last asked: leases then seem over that are not."""
