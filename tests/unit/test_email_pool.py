@@ -71,7 +71,7 @@ class TestConnections:
     async def test_an_idle_connection_that_is_not_well_is_replaced(self, anyio_backend: str, step: Any) -> None:
         clock = ManualClock()
         with SMTPServer() as server:
-            async with channel_to(server, clock=clock, timeout=0.5) as channel:
+            async with channel_to(server, clock=clock, timeout=1) as channel:
                 await send(channel)
                 clock.passed += 8
                 server.script["NOOP"] = [step]
@@ -99,7 +99,7 @@ class TestConnections:
 
     async def test_a_kept_connection_that_hangs_is_not_tried_again_by_itself(self, anyio_backend: str) -> None:
         with SMTPServer() as server:
-            async with channel_to(server, timeout=0.2) as channel:
+            async with channel_to(server, timeout=1) as channel:
                 await send(channel)
                 server.script["MAIL"] = [Hang()]
                 with pytest.raises(TransientError):
@@ -145,9 +145,11 @@ class TestConnections:
         with SMTPServer() as server:
             server.script["RCPT"] = [Hang()] * 6
             async with channel_to(server, pool_size=2) as channel:
-                for _ in range(6):
-                    with anyio.move_on_after(0.05):
-                        await send(channel)
+                for number in range(6):
+                    async with anyio.create_task_group() as tasks:
+                        tasks.start_soon(send, channel)
+                        await until(server.reached, "RCPT", number + 1)
+                        tasks.cancel_scope.cancel()
                 await send(channel)
             assert len(server.mails) == 1
 

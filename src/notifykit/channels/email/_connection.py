@@ -4,6 +4,7 @@ Commands go out by ``execute_command``, because an answer, unlike aiosmtplib's e
 """
 
 import asyncio
+import contextlib
 import ssl
 from typing import TYPE_CHECKING, Self, cast
 
@@ -240,19 +241,13 @@ class Connection:
         raise refusal(stage, answer, hide)
 
     async def quit(self) -> None:
-        """Say goodbye and wait a little for the answer."""
-        try:
-            await self._smtp.execute_command(b"QUIT", timeout=QUIT_TIMEOUT)
-        except Exception:
-            self.abort()
-            return
-        self._smtp.close()
-
-    def leave(self) -> None:
-        """Say goodbye without waiting, where an await could lose the outcome of the mail just sent."""
-        if self._smtp.protocol is not None and self.alive:
-            self._smtp.protocol.write(b"QUIT\r\n")
-        self._smtp.close()
+        """Say goodbye, wait a little for the answer, and hang up without TLS's own goodbye, which a loop that ends would cut."""
+        with contextlib.suppress(Exception):
+            try:
+                await self._smtp.execute_command(b"QUIT", timeout=QUIT_TIMEOUT)
+            finally:
+                self.abort()
+        await asyncio.sleep(0)  # the turn of the loop in which the socket is closed
 
     def abort(self) -> None:
         """Hang up at once: nothing more of the buffer goes out, nothing more is read."""

@@ -31,6 +31,7 @@ class Pool:
         self._failover = Failover(len(settings.servers))
         self._idle: list[list[Connection]] = [[] for _ in settings.servers]
         self._tls: ssl.SSLContext | None = None
+        self._leaving: set[asyncio.Task[None]] = set()
         self._closed = False
 
     async def send(self, mail: Mail) -> str | None:
@@ -74,7 +75,7 @@ class Pool:
         connections = [each for idle in self._idle for each in idle]
         for idle in self._idle:
             idle.clear()
-        await asyncio.gather(*(each.quit() for each in connections))
+        await asyncio.gather(*(each.quit() for each in connections), *self._leaving)
 
     async def _take(self) -> tuple[int, Connection]:
         """Return a connection to the best server there is: a kept one that is well, else a new one."""
@@ -130,7 +131,10 @@ class Pool:
         if not connection.alive:
             connection.abort()
         elif self._closed or connection.mails >= MAILS_PER_CONNECTION:
-            connection.leave()
+            # Not awaited: a cancellation then would lose the outcome of the mail just sent.
+            leaving = asyncio.create_task(connection.quit())
+            self._leaving.add(leaving)
+            leaving.add_done_callback(self._leaving.discard)
         else:
             connection.idle_since = self._clock.monotonic()
             self._idle[index].append(connection)
