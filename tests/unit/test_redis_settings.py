@@ -17,7 +17,10 @@ from notifykit.errors import ConfigurationError
         ("redis://", RedisSettings()),
         ("redis://localhost", RedisSettings()),
         ("valkey://localhost:7000/3", RedisSettings(hosts=(("localhost", 7000),), db=3)),
-        ("rediss://ada:secret@cache.example", RedisSettings(hosts=(("cache.example", 6379),), user="ada", password=Secret("secret"), tls=True)),
+        (
+            "rediss://ada:secret@cache.example",
+            RedisSettings(hosts=(("cache.example", 6379),), user="ada", password=Secret("secret"), tls=True),
+        ),
         ("redis://:p%40ss@127.0.0.1?timeout=2.5", RedisSettings(hosts=(("127.0.0.1", 6379),), password=Secret("p@ss"), timeout=2.5)),
         ("redis://[::1]:1", RedisSettings(hosts=(("::1", 1),))),
         ("redis://cache.example?insecure=1", RedisSettings(hosts=(("cache.example", 6379),), insecure=True)),
@@ -32,7 +35,10 @@ from notifykit.errors import ConfigurationError
                 sentinel_password=Secret("pw"),
             ),
         ),
-        ("valkey+cluster://localhost,localhost:2?tls=1", RedisSettings(hosts=(("localhost", 6379), ("localhost", 2)), mode="cluster", tls=True)),
+        (
+            "valkey+cluster://localhost,localhost:2?tls=1",
+            RedisSettings(hosts=(("localhost", 6379), ("localhost", 2)), mode="cluster", tls=True),
+        ),
     ],
 )
 def test_a_url_says_where_the_server_is(url, expected):
@@ -87,6 +93,11 @@ def test_a_url_says_how_the_bus_behaves():
         "campaign_after": 5,
     }
     assert RedisBus.from_url("redis://localhost?name=b&durability=replicated")._durability is Durability.REPLICATED
+
+
+def test_a_url_that_says_more_than_where_the_server_is_belongs_to_from_url():
+    with pytest.raises(ConfigurationError, match="from_url"):
+        RedisBus("redis://localhost?name=b")
 
 
 @pytest.mark.parametrize(

@@ -54,7 +54,7 @@ class RedisBus(Bus):
     """Messages on Redis or Valkey, for any number of processes and machines.
 
     Attributes:
-        server: a URL, or settings.
+        server: a URL that says where it is, or settings; ``from_url`` takes one that says more.
         name: buses of one name on one server are one bus; the name is the hash tag of all its keys.
         durability: what must have happened to a message before ``enqueue`` returns; acks are not waited for, as a lost
             one only means a duplicate.
@@ -77,6 +77,8 @@ class RedisBus(Bus):
         campaign_after: int | None = None,
         clock: Clock | None = None,
     ) -> None:
+        if isinstance(server, str) and options_of(server):
+            raise ConfigurationError("this URL says how the bus behaves, not only where its server is: use RedisBus.from_url")
         self._settings = settings_of(server) if isinstance(server, str) else server
         try:
             self._durability = Durability(durability)
@@ -107,7 +109,8 @@ class RedisBus(Bus):
 
         Raises: ConfigurationError.
         """
-        return cls(settings_of(url), **options_of(url))
+        settings = settings_of(url)
+        return cls(settings, **options_of(url))
 
     def __repr__(self) -> str:
         return f"<RedisBus {self._settings.mode} {'open' if self._owner.is_open else 'closed'}>"

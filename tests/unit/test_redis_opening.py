@@ -1,0 +1,288 @@
+"""What the Redis bus looks at when it opens, and what it refuses."""
+
+import logging
+import re
+from datetime import timedelta
+from importlib.resources import files
+from pathlib import Path
+
+import pytest
+
+from notifykit._claims import Action, Envelope, Filter
+from notifykit._messages import Lane
+from notifykit._outcomes import Ack, Settlement
+from notifykit.abc import Window
+from notifykit.buses.redis import Durability, RedisBus, RedisSettings
+from notifykit.buses.redis._keys import Keys
+from notifykit.buses.redis._opening import check_version, parse_info, risks
+from notifykit.errors import (
+    BusFullError,
+    BusUnavailableError,
+    ConfigurationError,
+    ForeignStoreError,
+    SchemaTooNewError,
+)
+from tests._redis import Server, unused_name
+
+pytestmark = pytest.mark.anyio
+
+BOTH = {Lane.TRANSACTIONAL: 256, Lane.CAMPAIGN: 256}
+LEASE = timedelta(seconds=60)
+ACL = Path(__file__).parent.parent.parent / "docs" / "how-to" / "redis.md"
+
+
+@pytest.fixture(scope="module")
+def server():
+    with Server('save ""') as server:
+        yield server
+
+
+def envelope(message_id: str = "a", **fields: object) -> Envelope:
+    return Envelope(**{"id": message_id, "channel": "email", "lane": Lane.TRANSACTIONAL, **fields})
+
+
+async def refused(bus: RedisBus) -> Exception:
+    with pytest.raises(Exception) as caught:
+        await bus.open()
+    await bus.close()
+    return caught.value
+
+
+async def test_a_server_that_deletes_when_it_is_full_is_refused(server):
+    server.run("CONFIG", "SET", "maxmemory-policy", "allkeys-lru")
+    try:
+        error = await refused(RedisBus(server.url))
+        assert isinstance(error, ConfigurationError)
+        assert "noeviction" in str(error)
+        assert "allkeys-lru" in str(error)
+    finally:
+        server.run("CONFIG", "SET", "maxmemory-policy", "noeviction")
+
+
+async def test_the_policy_is_asked_of_config_where_info_does_not_tell_it(server):
+    from notifykit.buses.redis import _opening
+    from notifykit.buses.redis._servers import Servers
+
+    connection = Servers(RedisSettings(hosts=(("127.0.0.1", server.port),)), "k").connect()
+    try:
+        assert _opening._policy(connection, {}) == "noeviction"
+    finally:
+        connection.disconnect()
+
+
+@pytest.mark.parametrize(
+    ("info", "durability", "about"),
+    [
+        ({"redis_version": "6.2.14"}, Durability.SERVER, "Redis 6.2.14"),
+        ({"redis_version": "7.2.4", "valkey_version": "7.1.9"}, Durability.SERVER, "Valkey 7.1.9"),
+        ({"redis_version": "7.0.15"}, Durability.FSYNC, "WAITAOF"),
+        ({"redis_version": "7.4.0", "aof_enabled": "0"}, Durability.FSYNC, "appendonly"),
+    ],
+)
+def test_a_server_that_cannot_do_what_is_asked_is_refused(info, durability, about):
+    with pytest.raises(ConfigurationError, match=about):
+        check_version(info, durability)
+
+
+@pytest.mark.parametrize(
+    ("info", "durability"),
+    [
+        ({"redis_version": "7.0.0"}, Durability.SERVER),
+        ({"redis_version": "7.2.4", "valkey_version": "9.0.0", "aof_enabled": "1"}, Durability.FSYNC),
+        ({}, Durability.FSYNC),
+    ],
+)
+def test_a_server_that_can_is_not(info, durability):
+    check_version(info, durability)
+
+
+@pytest.mark.parametrize(
+    ("info", "durability", "words"),
+    [
+        ({"aof_enabled": "0"}, Durability.SERVER, ["append-only"]),
+        ({"aof_enabled": "0"}, Durability.REPLICATED, []),
+        ({"aof_enabled": "1"}, Durability.SERVER, []),
+        ({"aof_enabled": "1", "role": "master", "connected_slaves": "1"}, Durability.SERVER, ["takes over"]),
+        ({"aof_enabled": "1", "role": "master", "connected_slaves": "1"}, Durability.REPLICATED, []),
+    ],
+)
+def test_what_may_be_lost_is_said(info, durability, words):
+    found = risks(info, durability)
+    assert len(found) == len(words)
+    assert all(word in risk for word, risk in zip(words, found, strict=True))
+
+
+def test_an_info_is_read_by_lines():
+    assert parse_info(b"# Server\r\nredis_version:7.0.1\r\na:b:c\r\n") == {"redis_version": "7.0.1", "a": "b:c"}
+
+
+async def test_opening_warns_in_plain_words(server, caplog):
+    with caplog.at_level(logging.WARNING, "notifykit"):
+        async with RedisBus(server.url, name=unused_name()):
+            pass
+    assert "appendonly" in caplog.text
+
+
+async def test_a_store_of_a_later_notifykit_is_refused(server):
+    name = unused_name()
+    server.run("HSET", Keys(name).counters, "!schema", 99)
+    error = await refused(RedisBus(server.url, name=name))
+    assert isinstance(error, SchemaTooNewError)
+    assert error.found == 99
+
+
+async def test_a_store_of_somebody_else_is_left_alone(server):
+    name = unused_name()
+    server.run("SET", Keys(name).counters, "theirs")
+    assert isinstance(await refused(RedisBus(server.url, name=name)), ForeignStoreError)
+    assert server.run("GET", Keys(name).counters) == b"theirs"
+
+
+async def test_a_key_of_somebody_else_is_left_alone(server):
+    name = unused_name()
+    async with RedisBus(server.url, name=name) as bus:
+        server.run("SET", Keys(name).common[0], "theirs")
+        with pytest.raises(ForeignStoreError):
+            await bus.enqueue([envelope()])
+
+
+async def test_nobody_at_home_is_said_at_once():
+    with Server() as server:
+        url = server.url
+    error = await refused(RedisBus(url))
+    assert isinstance(error, BusUnavailableError)
+    assert not error.maybe_done
+
+
+async def test_a_wrong_password_is_a_matter_of_configuration_and_not_shown():
+    with Server('save ""', "requirepass hush") as server:
+        for url in (f"redis://127.0.0.1:{server.port}", f"redis://:guess@127.0.0.1:{server.port}"):
+            error = await refused(RedisBus(url))
+            assert isinstance(error, ConfigurationError)
+            assert "password" in str(error)
+            assert "guess" not in str(error)
+        async with RedisBus(f"redis://:hush@127.0.0.1:{server.port}") as bus:
+            assert await bus.enqueue([envelope()])
+
+
+async def test_a_replica_is_told_from_a_primary(server):
+    with Server('save ""', f"replicaof 127.0.0.1 {server.port}") as replica:
+        async with RedisBus(replica.url, name=unused_name()) as bus:
+            with pytest.raises(BusUnavailableError, match="replica") as caught:
+                await bus.enqueue([envelope()])
+            assert not caught.value.maybe_done
+
+
+async def test_a_full_server_takes_nothing_and_drains():
+    with Server('save ""') as server:
+        async with RedisBus(server.url, name=unused_name()) as bus:
+            await bus.enqueue([envelope(str(each), body=b"x" * 1000, idempotency_key=str(each)) for each in range(300)])
+            server.run("CONFIG", "SET", "maxmemory", 1)
+            with pytest.raises(BusFullError):
+                await bus.enqueue([envelope("more")])
+            with pytest.raises(BusFullError):
+                await bus.ledger.put("k", b"v")
+            await bus.hold("push", None, None, "operator")
+            settle: list[Settlement] = []
+            got = 0
+            while True:
+                claimed = await bus.claim("email", BOTH, 100, LEASE, settle)
+                settle = [Settlement(each, Ack()) for each in claimed.claims]
+                got += len(settle)
+                if not settle:
+                    break
+            assert got == 300
+            assert await bus.get("more") is None
+            async with RedisBus(server.url, name=unused_name()):
+                server.run("CONFIG", "SET", "maxmemory", 0)
+            assert await bus.enqueue([envelope("more")])
+
+
+def documented_acl() -> str:
+    """Return the rules of the user that the manual shows."""
+    found = re.search(r"ACL SETUSER notifykit (.*?)\n```", ACL.read_text(encoding="utf-8"), re.DOTALL)
+    assert found is not None
+    return found[1].replace("\\\n", " ")
+
+
+def test_the_documented_rights_are_those_that_the_scripts_use():
+    lua = "".join(each.read_text(encoding="utf-8") for each in (files("notifykit.buses.redis") / "lua").iterdir())
+    used = set(map(str.lower, re.findall(r"call\('([A-Z]+)'", lua)))
+    granted = set(re.findall(r"\+([a-z|]+)", documented_acl()))
+    own = {
+        "eval",
+        "evalsha",
+        "hsetnx",
+        "xread",
+        "xrevrange",
+        "wait",
+        "waitaof",
+        "info",
+        "asking",
+        "cluster|slots",
+        "select",
+        "client|setinfo",
+    }
+    assert used | own == granted | {"hget"}
+
+
+async def test_a_user_with_the_documented_rights_can_do_everything(server, caplog):
+    server.run("FLUSHALL")
+    rules = documented_acl().replace(">password", ">hush").split()
+    server.run("ACL", "SETUSER", "notifykit", *rules)
+    url = f"redis://notifykit:hush@127.0.0.1:{server.port}?name=notifykit&idempotency_ttl=0"
+    try:
+        async with RedisBus.from_url(url) as bus:
+            await bus.enqueue([envelope("a", group="g", idempotency_key="k", expires_at=None), envelope("b", idempotency_key="l")])
+            claims = (await bus.claim("email", BOTH, 2, LEASE)).claims
+            await bus.extend(claims, LEASE)
+            await bus.settle([Settlement(claims[0], Ack(then=(envelope("c", group="g"),)))])
+            await bus.change(Filter(), Action.CANCEL)
+            await bus.hold("email", None, None, "operator")
+            await bus.find(Filter())
+            await bus.stats()
+            await bus.wait(0.05)
+            await bus.ledger.put("k", b"v")
+            await bus.ledger.put("k", None)
+            assert await bus.ledger.get(["k"]) == {}
+            assert await bus.ledger.keys("") == []
+            assert await bus.ledger.acquire([Window("w", 1, LEASE)]) is None
+            assert (await bus.ledger.room([Window("w", 1, LEASE)])).places == 0
+        error = await refused(RedisBus(f"redis://notifykit:hush@127.0.0.1:{server.port}", name="other"))
+        assert isinstance(error, ConfigurationError)
+        assert "rights" in str(error)
+        server.run("ACL", "SETUSER", "notifykit", "-info")
+        with caplog.at_level(logging.WARNING, "notifykit"):
+            async with RedisBus.from_url(url) as bus:
+                assert await bus.get("b")
+        assert "may not run INFO" in caplog.text
+    finally:
+        server.run("ACL", "DELUSER", "notifykit")
+
+
+async def test_durability_fsync_waits_for_the_disk(tmp_path):
+    with Server("appendonly yes", "appendfsync everysec") as server:
+        async with RedisBus(server.url, name=unused_name(), durability="fsync") as bus:
+            await bus.enqueue([envelope("a")])
+            server.kill()
+            server.start()
+            assert await bus.get("a") is not None
+            server.run("CONFIG", "SET", "appendonly", "no")
+            with pytest.raises(BusUnavailableError) as caught:
+                await bus.enqueue([envelope("b")])
+            assert caught.value.maybe_done
+
+
+async def test_durability_replicated_needs_its_replica(monkeypatch):
+    monkeypatch.setattr("notifykit.buses.redis._opening.CONFIRM_MS", 200)
+    with Server('save ""', "repl-diskless-sync-delay 0") as primary:
+        async with RedisBus(primary.url, name=unused_name(), durability="replicated") as bus:
+            with pytest.raises(BusUnavailableError, match="confirmed") as caught:
+                await bus.enqueue([envelope("a")])
+            assert caught.value.maybe_done
+            assert (await bus.claim("email", BOTH, 1, LEASE)).claims
+        monkeypatch.setattr("notifykit.buses.redis._opening.CONFIRM_MS", 5_000)
+        with Server('save ""', f"replicaof 127.0.0.1 {primary.port}") as replica:
+            async with RedisBus(primary.url, name=unused_name(), durability="replicated") as bus:
+                await bus.enqueue([envelope("b")])
+                assert replica.run("HLEN", bus._keys.common[0]) == 1
