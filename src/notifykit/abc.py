@@ -315,6 +315,22 @@ class Renderer(ABC):
         Raises: UnknownTemplateError.
         """
 
+    def lane(self, template: str) -> Lane:
+        """Return the lane that *template* is for unless the caller says otherwise.
+
+        Raises: UnknownTemplateError.
+        """
+        self.kinds(template)
+        return Lane.TRANSACTIONAL
+
+    def example(self, template: str) -> Mapping[str, Any]:
+        """Return variables to try *template* with, as far as its author gave some.
+
+        Raises: UnknownTemplateError.
+        """
+        self.kinds(template)
+        return {}
+
     @abstractmethod
     def check(self, template: str, kind: str, parts: Mapping[str, Part], variables: Mapping[str, Any], locale: str | None = None) -> None:
         """Find what can be known to be wrong before rendering.

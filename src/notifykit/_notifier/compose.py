@@ -25,8 +25,8 @@ def _not_negative(_: object, attribute: Any, value: timedelta | None) -> None:
         raise ConfigurationError(f"{attribute.name} cannot be negative")
 
 
-def _lane(_: object, __: object, value: Lane) -> None:
-    if not isinstance(value, Lane):
+def _lane(_: object, __: object, value: Lane | None) -> None:
+    if value is not None and not isinstance(value, Lane):
         raise ConfigurationError(f"{value!r} is not a lane; use Lane.TRANSACTIONAL or Lane.CAMPAIGN")
 
 
@@ -43,7 +43,7 @@ class CampaignOptions(TypedDict, total=False):
 class MessageOptions(CampaignOptions, total=False):
     """The keyword arguments of ``send`` and ``enqueue``; what each means stands at :class:`Options`."""
 
-    lane: Lane
+    lane: Lane | None
     idempotency_key: str | None
     delivery: Delivery
     group: str | None
@@ -56,7 +56,7 @@ class Options:
     Attributes:
         via: channel names, all of which are used; or :func:`notifykit.fallback` of some; None takes every channel that the
             template has files for and the recipient an address on.
-        lane: ``Lane.TRANSACTIONAL`` goes before ``Lane.CAMPAIGN``.
+        lane: ``Lane.TRANSACTIONAL`` goes before ``Lane.CAMPAIGN``; None takes the template's own.
         delay, due_at: not to be sent before; they exclude each other.
         expires_in: not to be sent after.
         idempotency_key: the same one again enqueues nothing, for 24 h; it is made particular to recipient, channel and address.
@@ -66,7 +66,7 @@ class Options:
     """
 
     via: Sequence[str] | Fallback | None = None
-    lane: Lane = field(default=Lane.TRANSACTIONAL, validator=_lane)
+    lane: Lane | None = field(default=None, validator=_lane)
     delay: timedelta | None = field(default=None, validator=_not_negative)
     due_at: datetime | None = field(default=None, converter=to_utc_or_none)
     expires_in: timedelta | None = field(default=None, validator=_not_negative)
@@ -114,6 +114,8 @@ class Composer:
         """
         names = choose(self.channels, self.renderer.kinds(template), options.via)
         normal = normalize({**recipient.variables, **variables})
+        if options.lane is None:
+            options = evolve(options, lane=self.renderer.lane(template))
         made = [
             (target, self._messages(target, recipient, template, normal, options, now))
             for target in targets(recipient, self.channels, names)
@@ -147,7 +149,7 @@ class Composer:
                 recipient_id=recipient.id,
                 template=template,
                 variables=variables,
-                lane=options.lane,
+                lane=options.lane or Lane.TRANSACTIONAL,
                 locale=recipient.locale,
                 timezone=recipient.timezone,
                 due_at=due_at,

@@ -6,24 +6,21 @@ from datetime import timedelta
 from typing import Any, Self, Unpack, cast
 
 import anyio
-from attrs import evolve
 
-from notifykit._claims import Action, Changed, Filter, State, Stats
 from notifykit._clock import BusTime, SystemClock
 from notifykit._events import Observer, Skipped, tell
-from notifykit._messages import Address, Lane, Message, Receipt, Recipient, Status
+from notifykit._messages import Lane, Message, Receipt, Recipient, Status
 from notifykit._notifications import Notification, template_and_variables
 from notifykit._notifier.campaign import OnProgress, Progress, counted, in_batches
 from notifykit._notifier.compose import CampaignOptions, Composer, MessageOptions, Options, Skip
-from notifykit._notifier.dead_letters import DeadLetter, dead_letter
 from notifykit._notifier.direct import DirectSender
 from notifykit._notifier.intake import Intake
 from notifykit._notifier.openings import close_shared, open_shared
+from notifykit._notifier.operating import Operating
 from notifykit._outcomes import RetryPolicy
 from notifykit._plugins import channel_from_url, get_bus
 from notifykit._policies import ChannelPolicy
-from notifykit._suppression import suppress, unsubscribe, unsuppress
-from notifykit._unsubscribe import UnsubscribeLinks, UnsubscribeToken
+from notifykit._unsubscribe import UnsubscribeLinks
 from notifykit._worker.channel_loop import ChannelLoop
 from notifykit._worker.health import ChannelHealth
 from notifykit._worker.sender import Sender, ShouldSend
@@ -45,7 +42,7 @@ _Recipients = Recipient | str | Sequence[Recipient | str]
 _FindRecipient = Callable[[str], Awaitable[Recipient | None]]
 
 
-class Notifier:
+class Notifier(Operating):
     """Tells people: a bus, its channels, a renderer and the policies.
 
     Constructing it does no I/O, so it may stand at module level, shared by an application and its workers; ``async with``
@@ -193,6 +190,26 @@ class Notifier:
         made = await self._compose(recipients, notification, variables, Options(**options))
         return await self._enqueue(made)
 
+    async def test_send(
+        self, recipient: Recipient | str, channel: str, notification: Notification | str, variables: Mapping[str, Any] | None = None
+    ) -> Receipt:
+        """Try one recipient, one channel, one template, for real and now; a template's own examples stand in for missing variables.
+
+        The receipt says what came of it, and how long the delivery took. To one address: the first of several.
+
+        Raises: UnknownRecipientError, UnknownChannelError, UnknownTemplateError, NoAddressError, InvalidAddressError,
+            MissingPartError, MissingVariablesError; each names what is wrong.
+        """
+        template, given = template_and_variables(notification, variables)
+        person = await self._recipient(recipient)
+        self._known(channel)
+        self.renderer.kinds(template)
+        example = self.renderer.example(template)
+        made = self._composer.compose(person, template, {**example, **given}, Options(via=[channel]), self._clock.now())
+        await self._open_channel(channel)
+        (message, *_) = (each for each in made if isinstance(each, Message))
+        return await self._direct(channel).send(message)
+
     async def campaign(
         self,
         group: str,
@@ -269,49 +286,6 @@ class Notifier:
             await self._open_channel(self._known(name))
             await self.channels[name].check()
 
-    # -- operating
-
-    async def stats(self) -> Stats:
-        """Return depths, counters and holds of the bus."""
-        return await self.bus.stats()
-
-    async def dead_letters(self, filter: Filter | None = None, limit: int = 100) -> list[DeadLetter]:
-        """Return the oldest *limit* dead letters of the *filter*."""
-        page = await self.bus.find(_only(State.DEAD, filter), limit, bodies=True)
-        return [dead_letter(stored) for stored in page.messages]
-
-    async def replay(self, filter: Filter | None = None, limit: int = 1000, *, dry_run: bool = False) -> Changed:
-        """Put dead letters back at the tail with their attempts at 0."""
-        return await self.bus.change(_only(State.DEAD, filter), Action.REPLAY, limit, dry_run)
-
-    async def purge(self, filter: Filter | None = None, limit: int = 1000, *, dry_run: bool = False) -> Changed:
-        """Remove dead letters for good."""
-        return await self.bus.change(_only(State.DEAD, filter), Action.PURGE, limit, dry_run)
-
-    async def cancel(self, filter: Filter, limit: int = 1000, *, dry_run: bool = False) -> Changed:
-        """Remove messages that are waiting."""
-        return await self.bus.change(filter, Action.CANCEL, limit, dry_run)
-
-    async def suppress(self, channel: str, address: Any, reason: str = "application") -> None:
-        """Send nothing more to *address* on *channel*."""
-        await suppress(self.ledger, channel, self._address(channel, address), reason)
-
-    async def unsuppress(self, channel: str, address: Any) -> None:
-        """Send to *address* on *channel* again."""
-        await unsuppress(self.ledger, channel, self._address(channel, address))
-
-    async def unsubscribe(self, token: str) -> UnsubscribeToken:
-        """Take the recipient that *token* names off the campaign lane of its channel. Call it from the POST of RFC 8058 only.
-
-        Raises:
-            ConfigurationError: a token that is not ours, was changed or has expired; or no ``unsubscribe=`` was given.
-        """
-        if self._links is None:
-            raise ConfigurationError("this notifier has no unsubscribe links: give it unsubscribe=UnsubscribeLinks(url, key)")
-        read = self._links.read(token, self._clock.now())
-        await unsubscribe(self.ledger, read.channel, read.recipient_id)
-        return read
-
     # -- inside
 
     async def _compose(
@@ -340,15 +314,6 @@ class Notifier:
     def _skipped(self, skip: Skip) -> Receipt:
         tell(self._observers, Skipped(recipient_id=skip.recipient_id, channel=skip.channel))
         return Receipt(message_id="", channel=skip.channel, recipient_id=skip.recipient_id, status=Status.SKIPPED, reason="no address")
-
-    def _known(self, name: str) -> str:
-        if name not in self.channels:
-            known = tuple(self.channels)
-            raise UnknownChannelError(f"there is no channel {name!r}; there are: {', '.join(known) or 'none'}", name=name, known=known)
-        return name
-
-    def _address(self, channel: str, raw: Any) -> Address:
-        return self.channels[self._known(channel)].parse_address(raw)
 
     def _limits(self, name: str) -> str:
         limits = self._policies[name].limits
@@ -397,7 +362,3 @@ def _policies(channels: Mapping[str, Channel], given: Mapping[str, ChannelPolicy
 
 def _several(templates: "SourceLike | Sequence[SourceLike]") -> "Sequence[SourceLike]":
     return templates if isinstance(templates, list | tuple) else [cast("SourceLike", templates)]
-
-
-def _only(state: State, filter: Filter | None) -> Filter:
-    return evolve(filter or Filter(), state=state)

@@ -7,7 +7,7 @@ from typing import Any, TypeAlias, TypeVar
 from attrs import define, field
 from jinja2 import Template
 
-from notifykit._messages import Content, Markup, Part
+from notifykit._messages import Content, Lane, Markup, Part
 from notifykit.abc import Renderer
 from notifykit.errors import MissingPartError, MissingVariablesError, NotifykitError
 from notifykit.rendering.catalogue import Catalogue, Loader
@@ -102,6 +102,14 @@ class JinjaRenderer(Renderer):
         loaded = self._load()
         loaded.catalogue.pairs(template)
         return self._description(loaded, template)
+
+    def lane(self, template: str) -> Lane:
+        """Return the lane that its ``template.toml`` names."""
+        return self.describe(template).lane
+
+    def example(self, template: str) -> Mapping[str, Any]:
+        """Return the example variables of its ``template.toml``."""
+        return self.describe(template).example
 
     def variables(self, template: str, kind: str, parts: Mapping[str, Part], locale: str | None = None) -> Variables:
         """Return the variables that *template* needs on a channel of this *kind*, and those that it can do without.
