@@ -13,6 +13,8 @@ from notifykit import Lane, Stats
 
 __all__ = ["Screen"]
 
+_LANES = list(Lane)
+
 
 class Screen:
     """The one place that prints. Texts are never read as markup: they may hold anything."""
@@ -27,6 +29,7 @@ class Screen:
             TextColumn("{task.fields[note]}", style="dim"),
             console=self._console,
             disable=not console.is_terminal,
+            refresh_per_second=8,
         )
         self._rows: dict[tuple[str, Lane], TaskID] = {}
         self._last_line = 0.0
@@ -56,10 +59,11 @@ class Screen:
     def progress(self, stats: Stats) -> None:
         """Show how far each queue is: bars, or on no terminal a line each second."""
         self._bars.start()
-        for queue, counters in sorted(stats.counters.items(), key=lambda each: (each[0][0], each[0][1].value)):
+        for queue, counters in sorted(stats.counters.items(), key=lambda each: (each[0][0], _LANES.index(each[0][1]))):
             if counters.enqueued:
-                row = self._rows.get(queue) or self._rows.setdefault(queue, self._bars.add_task(_name(queue), note="", total=0))
-                self._bars.update(row, total=counters.enqueued, completed=counters.acked, note=_note(stats, queue))
+                if queue not in self._rows:
+                    self._rows[queue] = self._bars.add_task(_name(queue), note="", total=0)
+                self._bars.update(self._rows[queue], total=counters.enqueued, completed=counters.acked, note=_note(stats, queue))
         if self._bars.disable and time.monotonic() - self._last_line >= 1:
             self._last_line = time.monotonic()
             self.say("  ".join(_counted(stats)))

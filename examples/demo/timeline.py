@@ -26,10 +26,10 @@ class Curve:
 
 @frozen
 class Timeline:
-    """All channels' curves on one scale, the incidents as (x, what), and the whole time in seconds."""
+    """All channels' curves on one scale, the incidents as (x, seconds, what), and the whole time in seconds."""
 
     curves: tuple[Curve, ...]
-    incidents: tuple[tuple[float, str], ...]
+    incidents: tuple[tuple[float, float, str], ...]
     seconds: float
     width: int = WIDTH
     height: int = HEIGHT
@@ -49,16 +49,13 @@ def timeline(journal: Journal, killed_at: Sequence[float] = ()) -> Timeline:
         places = [place(_at(each)) for each in delivered if each["channel"] == channel]
         curves.append(Curve(channel, colour, _points(places), len(places)))
     incidents = [
-        *(
-            (place(_at(each)), f"{each['channel']} 429: asked to wait")
-            for each in journal.of("Released")
-            if each["cause"] == "RateLimitedError"
-        ),
-        *((place(_at(each)), f"{each['channel']} 503: tried again") for each in journal.of("Retried")),
-        *((place(_at(each)), f"{each['channel']} 410: dead letter") for each in journal.of("Died")),
-        *((place(at), "worker killed") for at in killed_at),
+        *((_at(each), f"{each['channel']} 429: asked to wait") for each in journal.of("Released") if each["cause"] == "RateLimitedError"),
+        *((_at(each), f"{each['channel']} 503: tried again") for each in journal.of("Retried")),
+        *((_at(each), f"{each['channel']} 410: dead letter") for each in journal.of("Died")),
+        *((at, "worker killed") for at in killed_at),
     ]
-    return Timeline(tuple(curves), tuple(sorted(incidents)), round(length, 1))
+    marks = tuple((place(at), round(max(0.0, at - start), 1), what) for at, what in sorted(incidents))
+    return Timeline(tuple(curves), marks, round(length, 1))
 
 
 def _points(places: list[float]) -> str:
