@@ -340,11 +340,17 @@ class Model:
         untils = [until for (of, which, _), until in self.holds.items() if of == channel and which in (None, lane)]
         return max(untils, default=datetime.min.replace(tzinfo=FOREVER.tzinfo))
 
-    def edges(self) -> set[datetime]:
-        """Return the moments at which something falls due, ends or expires."""
-        moments = [moment for each in self.messages for moment in (each.due, each.expires, each.lease_until, each.died_at)]
-        untils = [*self.holds.values(), *(until for _, until in self.keys.values())]
-        return {each for each in (*moments, *untils) if each is not None and each < FOREVER}
+    def edges(self) -> dict[str, set[datetime]]:
+        """Return the moments at which something falls due, ends or expires, by kind."""
+        live = [each for each in self.messages if each.place != "dead"]
+        edges = {
+            "due": {each.due for each in live if each.place == "waiting"},
+            "lease": {each.lease_until for each in live if each.place == "claimed" and each.lease_until is not None},
+            "expiry": {each.expires for each in live if each.expires is not None},
+            "hold": {until for until in self.holds.values() if until < FOREVER},
+            "key": {until for _, until in self.keys.values()},
+        }
+        return {kind: moments for kind, moments in edges.items() if moments}
 
     # what others see
 

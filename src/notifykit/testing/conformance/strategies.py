@@ -40,8 +40,8 @@ def drafts(**fields: Any) -> st.SearchStrategy[dict[str, Any]]:
         "lane": st.sampled_from(Lane),
         "due_at": st.one_of(st.none(), st.none(), _offsets()),
         "expires_at": st.one_of(st.none(), st.none(), st.none(), _offsets()),
-        "max_attempts": st.integers(1, 3),
-        "idempotency_key": st.sampled_from((None, None, None, "k", "l")),
+        "max_attempts": st.sampled_from((1, 2, 2, 9)),
+        "idempotency_key": st.sampled_from((None, None, "k", "l")),
         "group": st.sampled_from((None, None, "g", "h")),
         "recipient_id": st.sampled_from(("user:1", "user:2")),
         "template": st.sampled_from(("", "news")),
@@ -104,7 +104,7 @@ def filters() -> st.SearchStrategy[dict[str, Any]]:
         "until": _offsets(),
     }
     one = st.sampled_from(sorted(fields)).flatmap(lambda name: st.fixed_dictionaries({name: fields[name]}))
-    return st.one_of(st.just({}), st.just({}), one, st.tuples(one, one).map(lambda pair: {**pair[0], **pair[1]}))
+    return st.one_of(st.just({}), one, one, st.tuples(one, one).map(lambda pair: {**pair[0], **pair[1]}))
 
 
 def changes_of_time() -> st.SearchStrategy[timedelta]:
