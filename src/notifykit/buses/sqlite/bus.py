@@ -62,8 +62,6 @@ class SQLiteBus(Bus):
         campaign_after: after so many transactional messages in a row one campaign message is handed out; None: strictly after all.
     """
 
-    ledger: SQLiteLedger
-
     def __init__(
         self,
         path: str | Path,
@@ -174,8 +172,8 @@ class SQLiteBus(Bus):
     async def wait(self, timeout: float) -> bool:
         """Sleep until something may have come, or falls due, at most *timeout* seconds."""
         heard = self._bell.heard()
-        self._nudges.listen()
         moment = await self._call(next_moment, writes=False)
+        self._nudges.listen()
         if moment == 0:
             if heard is None:
                 return True

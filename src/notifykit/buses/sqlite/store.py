@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from notifykit.abc import Clock
-from notifykit.buses._call import Call
+from notifykit.buses._call import Call, copied
 from notifykit.buses.sqlite import files, schema
 from notifykit.buses.sqlite.bustime import BusTime
 from notifykit.buses.sqlite.checkpoint import Checkpointer
@@ -160,7 +160,7 @@ class Store:
             except BusUnavailableError as error:
                 for call in calls:
                     if call.error is None:
-                        call.error = error
+                        call.error = copied(error)
 
     def _try(self, db: sqlite3.Connection, calls: Sequence[Call[Operation]]) -> bool:
         """Run one transaction. When it fails, undo it, mark every call with the error and return False."""
@@ -190,7 +190,7 @@ class Store:
     def _fail(self, db: sqlite3.Connection, calls: Sequence[Call[Operation]], error: BaseException, committing: bool) -> None:
         fault = translated(error, str(self.path), at_commit=committing)
         for call in calls:
-            call.error = fault
+            call.error = copied(fault)
         self._queues = {}
         try:
             if db.in_transaction:

@@ -80,6 +80,7 @@ class Nudges:
 
     def _listening(self) -> list[str]:
         """Return the sockets there are, listed anew when the directory changed, or might have within its clock's resolution."""
+        own = self._name if self._pid == os.getpid() else ""
         now = time.monotonic()
         if now < self._looked + _BETWEEN:
             return self._others
@@ -91,7 +92,7 @@ class Nudges:
             return self._others
         if (changed, True) != (self._listed[0], now - self._listed[1] < _RELIST):
             with suppress(OSError):
-                self._others = [each for each in os.listdir(self._folder) if each != self._name]  # noqa: PTH208
+                self._others = [each for each in os.listdir(self._folder) if each != own]  # noqa: PTH208
             self._listed = (changed, now)
         return self._others
 
