@@ -127,7 +127,7 @@ async def test_a_lost_answer_to_a_request_that_went_out_is_unknown(server: HttpS
     assert isinstance(answer, Lost)
     assert answer.loss is loss
     assert isinstance(again, Answer)
-    assert [each.connection for each in server.requests] == [0, 1]
+    assert len({each.connection for each in server.requests}) == 2  # other processes may knock at a port by mistake
 
 
 CUT: dict[str, tuple[Step, bytes]] = {
@@ -186,7 +186,7 @@ async def test_an_endless_body_is_cut_off_and_its_connection_closed(server: Http
     assert answer.body.startswith(b"start ")
     assert isinstance(again, Answer)
     assert again.status == 201
-    assert [each.connection for each in server.requests] == [0, 1]
+    assert len({each.connection for each in server.requests}) == 2  # other processes may knock at a port by mistake
 
 
 @pytest.mark.parametrize(("length", "complete"), [(ANSWER_LIMIT - 1, True), (ANSWER_LIMIT, True), (ANSWER_LIMIT + 1, False)])
@@ -367,7 +367,7 @@ async def test_after_a_cancelled_request_the_next_one_has_a_fresh_connection(ser
     assert isinstance(again, Answer)
     if stage != "connecting":
         assert again.status == 201
-        assert [each.connection for each in server.requests] == [0, 1]
+        assert len({each.connection for each in server.requests}) == 2  # other processes may knock at a port by mistake
 
 
 async def test_a_hundred_cancelled_requests_leak_no_place_in_the_pool(server: HttpServer) -> None:

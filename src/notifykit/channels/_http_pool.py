@@ -68,7 +68,7 @@ class GuardedBackend(httpcore.AsyncNetworkBackend):
     """Resolves a name, judges every address, and connects to one that was judged; TLS and Host still see the name."""
 
     def __init__(self, resolver: Resolver = resolve, allow_loopback: bool = False) -> None:
-        self._inner = httpcore.AnyIOBackend()
+        self._inner: httpcore.AsyncNetworkBackend = httpcore.AnyIOBackend()
         self._resolver = resolver
         self._allow_loopback = allow_loopback
 
