@@ -113,6 +113,11 @@ def test_a_file_that_extends_its_own_name_extends_the_next_one() -> None:
     assert text(renderer, locale="cs") == "[cs+mine+original]"
 
 
+def test_an_applications_own_file_comes_before_a_translation_further_back() -> None:
+    renderer = JinjaRenderer({"t/k.text.j2": "mine"}, {"t/k.text.j2": "theirs", "t/cs/k.text.j2": "jejich"}, built_in=False)
+    assert text(renderer, locale="cs") == "mine"
+
+
 def test_a_file_beside_comes_before_one_at_the_root() -> None:
     renderer = JinjaRenderer({"t/k.text.j2": "{% include 'p.j2' %}", "t/p.j2": "beside", "p.j2": "root"}, built_in=False)
     assert text(renderer) == "beside"

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+import html5lib
 import pytest
 
 from notifykit._messages import Markup, Part
@@ -34,6 +35,14 @@ def test_formats_of_html_wrap_the_escaped_value_and_vanish_when_empty(name: str)
     assert render(f"A{{{{ x|{name} }}}}Z", Markup.HTML, x="<a>") == f"A{HTML[name]}Z"
     assert render(f"A{{{{ x|{name} }}}}Z", Markup.HTML, x="") == "AZ"
     assert render(f"A{{{{ x|{name} }}}}Z", Markup.HTML, x=None) == "AZ"
+
+
+@pytest.mark.parametrize("quote", ["'", '"'])
+def test_a_value_cannot_leave_an_attribute(quote: str) -> None:
+    for value in ("'\"><script>&amp;", "é'\"><script>&amp;"):
+        text = render(f"<p title={quote}{{{{ x }}}}{quote}>a</p>", Markup.HTML, x=value)
+        paragraph = html5lib.parse(text, namespaceHTMLElements=False).find("body")[0]
+        assert (paragraph.attrib, paragraph.text, len(paragraph)) == ({"title": value}, "a", 0)
 
 
 @pytest.mark.parametrize("name", [each for each in HTML if not each.startswith("link") and "upper" not in each])

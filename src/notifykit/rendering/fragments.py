@@ -116,15 +116,20 @@ class Fragment(str):
         return type(self)(self.units.sub(lambda match: change(match[0]), str(self)))
 
     def __add__(self, other: Any) -> Self:
-        return type(self)(str.__add__(self, self.output(other))) if _is_text(other) else NotImplemented
+        if not _is_text(other):
+            return NotImplemented
+        return type(self)(str.__add__(self, self.output(other)))
 
     def __radd__(self, other: Any) -> Self:
-        return type(self)(self.output(other) + str(self)) if _is_text(other) else NotImplemented
+        if not _is_text(other):
+            return NotImplemented
+        return type(self)(self.output(other) + str(self))
 
     def __mul__(self, times: SupportsIndex) -> Self:
         return type(self)(str.__mul__(self, times))
 
-    __rmul__ = __mul__
+    def __rmul__(self, times: SupportsIndex) -> Self:
+        return type(self)(str.__mul__(self, times))
 
     def __mod__(self, values: Any) -> Self:
         return self.interpolate(self, values)

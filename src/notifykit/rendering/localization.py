@@ -11,7 +11,7 @@ from contextvars import ContextVar
 from datetime import UTC, date, datetime, time, tzinfo
 from decimal import Decimal, InvalidOperation, localcontext
 from functools import cache
-from typing import Any, cast
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from attrs import frozen
@@ -19,17 +19,22 @@ from attrs import frozen
 from notifykit.errors import MissingExtraError
 from notifykit.rendering.fragments import RefusedError
 
-try:
-    import babel
-    import babel.dates
-    import babel.numbers
-except ImportError:  # pragma: no cover - tested in an environment without it
-    babel = None  # type: ignore[assignment]  # the fallback is plain
-
 __all__ = ["LOCAL_FILTERS", "in_place"]
 
 _DIGITS = 60
 _WIDTHS = ("short", "medium", "long", "full")
+
+
+@cache
+def _babel() -> Any:
+    """Return Babel, or None where it is not installed; imported when something is first formatted."""
+    try:
+        import babel
+        import babel.dates
+        import babel.numbers
+    except ImportError:
+        return None
+    return babel
 
 
 @frozen
@@ -63,7 +68,7 @@ def _zone(name: str) -> tzinfo:
 @cache
 def _locale(name: str) -> str:
     """Return the nearest locale that Babel knows, as it spells it."""
-    words = name.replace("_", "-").split("-")
+    words, babel = name.replace("_", "-").split("-"), _babel()
     while babel is not None and words:
         try:
             return str(babel.Locale.parse("_".join(words)))
@@ -89,7 +94,7 @@ def _moment(value: Any) -> datetime | None:
 
 
 def _pattern(format: str) -> str:
-    if babel is None and format not in _WIDTHS:
+    if _babel() is None and format not in _WIDTHS:
         raise MissingExtraError('date patterns need an optional dependency: pip install "notifykit[i18n]"', extra="i18n")
     return format
 
@@ -100,13 +105,13 @@ def format_datetime(value: Any, format: str = "medium") -> Any:
     if moment is None:
         return _text(value, date)
     _pattern(format)
-    if babel is None:
+    if _babel() is None:
         return f"{moment:%Y-%m-%d %H:%M} {moment:%Z}"
     locale = _PLACE.get().locale
     if format not in _WIDTHS:
-        return babel.dates.format_datetime(moment, format, moment.tzinfo, locale)
-    day, clock = babel.dates.format_date(moment, format, locale), babel.dates.format_time(moment, "short", moment.tzinfo, locale)
-    together = str(babel.dates.get_datetime_format(cast("Any", format), locale)).replace("'", "")
+        return _babel().dates.format_datetime(moment, format, moment.tzinfo, locale)
+    day, clock = _babel().dates.format_date(moment, format, locale), _babel().dates.format_time(moment, "short", moment.tzinfo, locale)
+    together = str(_babel().dates.get_datetime_format(format, locale)).replace("'", "")
     return f"{together.replace('{0}', clock).replace('{1}', day)} {moment:%Z}"
 
 
@@ -116,7 +121,7 @@ def format_date(value: Any, format: str = "medium") -> Any:
     if day is None:
         return _text(value, date)
     _pattern(format)
-    return f"{day:%Y-%m-%d}" if babel is None else babel.dates.format_date(day, format, _PLACE.get().locale)
+    return f"{day:%Y-%m-%d}" if _babel() is None else _babel().dates.format_date(day, format, _PLACE.get().locale)
 
 
 def format_time(value: Any, format: str = "short") -> Any:
@@ -125,9 +130,9 @@ def format_time(value: Any, format: str = "short") -> Any:
     if clock is None:
         return _text(value, time)
     _pattern(format)
-    if babel is None:
+    if _babel() is None:
         return f"{clock:%H:%M}"
-    return babel.dates.format_time(clock, format, clock.tzinfo, _PLACE.get().locale)
+    return _babel().dates.format_time(clock, format, clock.tzinfo, _PLACE.get().locale)
 
 
 def _number(value: Any) -> Decimal | None:
@@ -154,9 +159,9 @@ def format_number(value: Any, decimals: int | None = None) -> Any:
         if decimals is not None:
             number = round(number, decimals)
         places = max(0, -int(number.as_tuple().exponent))
-        if babel is None:
+        if _babel() is None:
             return f"{number:.{places}f}"
-        return babel.numbers.format_decimal(number, f"#,##0.{'0' * places}" if places else "#,##0", _PLACE.get().locale)
+        return _babel().numbers.format_decimal(number, f"#,##0.{'0' * places}" if places else "#,##0", _PLACE.get().locale)
 
 
 def format_currency(value: Any, currency: str) -> Any:
@@ -164,9 +169,9 @@ def format_currency(value: Any, currency: str) -> Any:
     number = _number(value)
     if number is None:
         return _text(value, Decimal)
-    if babel is None:
+    if _babel() is None:
         return f"{format_number(number)} {currency}"
-    return babel.numbers.format_currency(number, currency, locale=_PLACE.get().locale)
+    return _babel().numbers.format_currency(number, currency, locale=_PLACE.get().locale)
 
 
 def _text(value: Any, wanted: type) -> Any:
