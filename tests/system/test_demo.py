@@ -77,6 +77,33 @@ def test_a_worker_killed_in_the_middle_loses_nothing(tmp_path: Path, loop: list[
     assert summary["worker_deaths"] == 1
 
 
+_LOSING = """
+import sys
+from examples.demo.__main__ import main
+from examples.demo.servers.push import PushService
+answer = PushService._answer
+def lose_the_second(self, request):
+    reply = answer(self, request)
+    if reply.status == 201 and len(self.messages) == 2 and not hasattr(self, "lost"):
+        self.lost = self.messages.pop()
+    return reply
+PushService._answer = lose_the_second
+sys.exit(main())
+"""
+
+
+@pytest.mark.battery
+@pytest.mark.timeout(60)
+def test_a_message_that_a_server_loses_is_named_and_fails_the_demo(tmp_path: Path) -> None:
+    losing = [sys.executable, "-c", _LOSING, "--folder", str(tmp_path), "--json"]
+    done = subprocess.run(losing, cwd=CHECKOUT, env=STRICT, capture_output=True, text=True, timeout=55)
+    assert (done.returncode, done.stderr) == (1, "")
+    summary = json.loads(done.stdout)
+    (lost,) = summary["missing"]
+    assert summary["faults"] == [f"never arrived: {lost}"]
+    assert summary["ok"] is False
+
+
 @pytest.mark.battery
 @pytest.mark.timeout(60)
 def test_of_a_temporary_folder_only_the_page_stays(tmp_path: Path) -> None:
