@@ -284,7 +284,7 @@ async def test_a_writer_that_nudges_nobody_is_heard_by_looking(path):
 async def test_what_came_between_a_claim_and_a_wait_is_not_missed(path):
     async with SQLiteBus(path) as bus:
         assert (await bus.claim("email", LANES, 1, LEASE)).claims == ()
-        await bus.enqueue([envelope("a")])
+        await bus.enqueue([envelope("a", due_at=datetime.now(UTC) + timedelta(hours=1))])
         with anyio.fail_after(5):
             assert await bus.wait(60)
 
@@ -352,20 +352,27 @@ async def test_two_loops_and_a_thread_share_one_bus(path):
 async def test_a_cancelled_acquire_gives_its_place_back(path):
     window = Window("limit:email", 1, timedelta(hours=1))
     async with SQLiteBus(path) as bus:
-        started, go = threading.Event(), threading.Event()
+        first, second = (threading.Event(), threading.Event()), (threading.Event(), threading.Event())
 
-        def slowly(step):
-            started.set()
-            go.wait(5)
+        def held_up(events):
+            def run(step):
+                events[0].set()
+                events[1].wait(5)
+
+            return Operation(run)
 
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(bus.owner.call, Operation(slowly))
-            await anyio.to_thread.run_sync(started.wait)
+            tasks.start_soon(bus.owner.call, held_up(first))
+            await anyio.to_thread.run_sync(first[0].wait)
             async with anyio.create_task_group() as inner:
                 inner.start_soon(bus.ledger.acquire, [window])
                 await anyio.wait_all_tasks_blocked()
+                tasks.start_soon(bus.owner.call, held_up(second))
+                await anyio.wait_all_tasks_blocked()
+                first[1].set()
+                await anyio.to_thread.run_sync(second[0].wait)  # it has run, in the batch that is held up now
                 inner.cancel_scope.cancel()
-            go.set()
+            second[1].set()
         assert await bus.ledger.acquire([window]) is None
         assert await bus.ledger.acquire([window]) is not None
 
@@ -403,6 +410,7 @@ async def test_keys_whose_time_is_over_are_forgotten(path):
 
 def _in_child(bus: SQLiteBus, path: Path) -> None:
     async def main() -> None:
+        assert bus._store._db is None  # nothing was inherited that could be used or closed
         with pytest.raises(BusClosedError, match="forked"):
             await bus.get("parent")
         async with bus:
