@@ -39,6 +39,7 @@ def without_a_loop(make):
     return Machine
 
 
+@pytest.mark.battery
 @pytest.mark.parametrize("name", MUTANTS)
 @pytest.mark.timeout(300)
 def test_the_machine_catches(name):
