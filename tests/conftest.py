@@ -1,6 +1,11 @@
 """What every test stands on: both event loops."""
 
 import pytest
+from hypothesis import settings
+
+# No test asserts a time: a busy machine is no defect.
+settings.register_profile("notifykit", deadline=None)
+settings.load_profile("notifykit")
 
 
 @pytest.fixture(params=["asyncio", "trio"])

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from notifykit.channels.email._address import parse_mailbox
+from notifykit.channels.email.address import parse_mailbox
 from notifykit.errors import InvalidAddressError
 
 LOCALS = st.from_regex(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]{1,20}(\.[a-z0-9éñ中]{1,8}){0,2}", fullmatch=True)

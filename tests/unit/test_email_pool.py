@@ -13,7 +13,7 @@ import trio
 from blockbuster import blockbuster_ctx
 
 from notifykit.channels.email import EmailChannel
-from notifykit.channels.email._failover import FIRST_REST, LONGEST_REST, Failover
+from notifykit.channels.email.failover import FIRST_REST, LONGEST_REST, Failover
 from notifykit.errors import ChannelUnavailableError, DeliveryError, PermanentError, TransientError
 from tests._smtp import Answer, Cut, Hang, ManualClock, SMTPServer, channel_to, listening_port_of_nobody, send, until
 
@@ -167,7 +167,7 @@ class TestConnections:
             assert server.seen("QUIT") == 3
 
     async def test_closing_waits_only_a_little_for_a_server_that_hangs(self, anyio_backend: str, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("notifykit.channels.email._connection.QUIT_TIMEOUT", 0.05)
+        monkeypatch.setattr("notifykit.channels.email.connection.QUIT_TIMEOUT", 0.05)
         with SMTPServer() as server:
             server.script["QUIT"] = [Hang()]
             async with channel_to(server) as channel:

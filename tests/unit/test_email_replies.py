@@ -11,9 +11,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from notifykit.channels.email._redact import redact
-from notifykit.channels.email._replies import Answer, Stage, failure, queue_id, refusal
-from notifykit.channels.email._translate import translate
+from notifykit.channels.email.redact import redact
+from notifykit.channels.email.replies import Answer, Stage, failure, queue_id, refusal
+from notifykit.channels.email.translate import translate
 from notifykit.errors import (
     AddressGoneError,
     ChannelUnavailableError,

@@ -10,8 +10,8 @@ import pytest
 from notifykit._plugins import channel_from_url
 from notifykit._secrets import Secret
 from notifykit.channels.email import EmailChannel
-from notifykit.channels.email._address import parse_mailbox
-from notifykit.channels.email._settings import Security, Server
+from notifykit.channels.email.address import parse_mailbox
+from notifykit.channels.email.settings import Security, Server
 from notifykit.errors import ConfigurationError, MissingExtraError
 
 WHO = "sender=Acme <no-reply@acme.example>"

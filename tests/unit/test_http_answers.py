@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from notifykit.channels._http_answers import LONGEST_WAIT, Answer, json_object, retry_after, wait_of
+from notifykit.channels._http.answers import LONGEST_WAIT, Answer, json_object, retry_after, wait_of
 
 NOW = datetime(2026, 5, 4, 12, 0, 0, tzinfo=UTC)
 

@@ -10,8 +10,8 @@ import httpcore
 import httpx
 import pytest
 
-from notifykit.channels._http_faults import Loss, Lost, lost
-from notifykit.channels._ssrf import ForbiddenHostError
+from notifykit.channels._http.faults import Loss, Lost, lost
+from notifykit.channels._http.ssrf import ForbiddenHostError
 from notifykit.errors import ChannelUnavailableError, DeliveryError, OutcomeUnknownError, PermanentError, TransientError
 
 UNREACHABLE, NOT_SENT, UNSENDABLE = Loss.UNREACHABLE, Loss.NOT_SENT, Loss.UNSENDABLE

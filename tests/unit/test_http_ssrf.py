@@ -11,11 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from notifykit._secrets import Secret
-from notifykit.channels._http import Call, Wire
-from notifykit.channels._http_answers import Answer
-from notifykit.channels._http_faults import Loss, Lost
-from notifykit.channels._http_pool import GuardedBackend, PooledTransport, Resolver, resolve
-from notifykit.channels._ssrf import ForbiddenHostError, approved, is_loopback, is_public, looks_numeric
+from notifykit.channels._http.answers import Answer
+from notifykit.channels._http.faults import Loss, Lost
+from notifykit.channels._http.pool import GuardedBackend, PooledTransport, Resolver, resolve
+from notifykit.channels._http.ssrf import ForbiddenHostError, approved, is_loopback, is_public, looks_numeric
+from notifykit.channels._http.wire import Call, Wire
 from tests._http_server import HttpServer, reply
 
 PUBLIC = ["1.1.1.1", "8.8.8.8", "100.63.255.255", "100.128.0.0", "172.15.255.255", "172.32.0.0", "192.0.1.1", "223.255.255.255"]

@@ -17,10 +17,10 @@ import pytest
 import trustme
 
 from notifykit._secrets import Secret
-from notifykit.channels._http import ANSWER_LIMIT, Call, Wire, require
-from notifykit.channels._http_answers import Answer
-from notifykit.channels._http_faults import Loss, Lost
-from notifykit.channels._http_pool import default_ssl_context
+from notifykit.channels._http.answers import Answer
+from notifykit.channels._http.faults import Loss, Lost
+from notifykit.channels._http.pool import default_ssl_context
+from notifykit.channels._http.wire import ANSWER_LIMIT, Call, Wire, require
 from notifykit.errors import ConfigurationError, MissingExtraError
 from tests._http_server import (
     HttpServer,

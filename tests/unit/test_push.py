@@ -25,8 +25,8 @@ from py_vapid.jwt import decode
 
 from notifykit._messages import Content, Lane, Message
 from notifykit._secrets import Secret
-from notifykit.channels._push_subscription import PUSH_SERVICES, b64encode
 from notifykit.channels.push import PushChannel, generate_vapid_keys
+from notifykit.channels.push.subscription import PUSH_SERVICES, b64encode
 from notifykit.errors import (
     AddressGoneError,
     ChannelUnavailableError,

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from notifykit.channels._http_answers import LONGEST_WAIT, Answer
-from notifykit.channels._http_faults import Loss, Lost
-from notifykit.channels._push_answers import judge, location
+from notifykit.channels._http.answers import LONGEST_WAIT, Answer
+from notifykit.channels._http.faults import Loss, Lost
+from notifykit.channels.push.answers import judge, location
 from notifykit.errors import (
     AddressGoneError,
     ChannelUnavailableError,

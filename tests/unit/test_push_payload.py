@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 from py_vapid.jwt import decode
 
 from notifykit._secrets import Secret
-from notifykit.channels._push_keys import VapidHeaders, generate_vapid_keys, load_key
-from notifykit.channels._push_payload import MOST_BYTES, compact, encrypt, topic
-from notifykit.channels._push_subscription import Subscription, b64decode, b64encode
+from notifykit.channels.push.keys import VapidHeaders, generate_vapid_keys, load_key
+from notifykit.channels.push.payload import MOST_BYTES, compact, encrypt, topic
+from notifykit.channels.push.subscription import Subscription, b64decode, b64encode
 from notifykit.errors import ConfigurationError, PermanentError
 
 NOW = datetime(2026, 5, 4, 12, 0, 0, tzinfo=UTC)

@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from hypothesis import given
 from hypothesis import strategies as st
 
-from notifykit.channels._push_subscription import (
+from notifykit.channels.push.subscription import (
     PUSH_SERVICES,
     b64decode,
     b64encode,

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from notifykit.channels._http_answers import LONGEST_WAIT, Answer
-from notifykit.channels._http_faults import Loss, Lost
-from notifykit.channels._telegram_answers import Delivered, Floods, Unparsable, judge
+from notifykit.channels._http.answers import LONGEST_WAIT, Answer
+from notifykit.channels._http.faults import Loss, Lost
+from notifykit.channels.telegram.answers import Delivered, Floods, Unparsable, judge
 from notifykit.errors import (
     AddressGoneError,
     AddressMovedError,

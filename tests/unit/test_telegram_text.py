@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from notifykit.channels._telegram_text import plain_text
+from notifykit.channels.telegram.text import plain_text
 
 SPECIAL = r"_*[]()~`>#+-=|{}.!\ "[:-1]
 

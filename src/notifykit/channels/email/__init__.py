@@ -1,5 +1,5 @@
 """E-mail by SMTP: MIME built right, TLS on and checked, connections kept open, answers understood."""
 
-from notifykit.channels.email._channel import EmailChannel
+from notifykit.channels.email.channel import EmailChannel
 
 __all__ = ["EmailChannel"]

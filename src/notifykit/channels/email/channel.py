@@ -11,13 +11,13 @@ from notifykit._messages import Address, Content, Markup, Message, Part
 from notifykit._secrets import Secret
 from notifykit._urls import parse_url
 from notifykit.abc import Channel, Clock
-from notifykit.channels.email._address import Mailbox, parse_mailbox
-from notifykit.channels.email._connection import require_aiosmtplib
-from notifykit.channels.email._headers import Field, text_field
-from notifykit.channels.email._home import Home
-from notifykit.channels.email._mime import Mail, Sender, compose
-from notifykit.channels.email._pool import Pool
-from notifykit.channels.email._settings import SecurityName, Server, Settings, security_of, settings_from_url
+from notifykit.channels.email.address import Mailbox, parse_mailbox
+from notifykit.channels.email.connection import require_aiosmtplib
+from notifykit.channels.email.headers import Field, text_field
+from notifykit.channels.email.home import Home
+from notifykit.channels.email.mime import Mail, Sender, compose
+from notifykit.channels.email.pool import Pool
+from notifykit.channels.email.settings import SecurityName, Server, Settings, security_of, settings_from_url
 from notifykit.errors import ConfigurationError, InvalidAddressError, PermanentError
 
 __all__ = ["EmailChannel"]

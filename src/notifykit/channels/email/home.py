@@ -15,7 +15,7 @@ import anyio.from_thread
 import anyio.to_thread
 from anyio.from_thread import BlockingPortal
 
-from notifykit.channels.email._pool import Pool
+from notifykit.channels.email.pool import Pool
 
 __all__ = ["Home"]
 

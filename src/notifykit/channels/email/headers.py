@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from email.policy import Policy
 from typing import Self
 
-from notifykit.channels.email._address import Mailbox, quote
+from notifykit.channels.email.address import Mailbox, quote
 
 __all__ = ["Field", "mailbox_field", "text_field"]
 

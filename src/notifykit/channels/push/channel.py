@@ -18,20 +18,20 @@ from notifykit._messages import Address, Content, Lane, Markup, Message, Part
 from notifykit._secrets import Secret
 from notifykit._urls import parse_url
 from notifykit.abc import Channel, Clock
-from notifykit.channels._http import Call, Wire, require
-from notifykit.channels._http_answers import Answer
-from notifykit.channels._push_answers import judge, location
-from notifykit.channels._push_keys import VapidHeaders, VapidKey, generate_vapid_keys, load_key
-from notifykit.channels._push_payload import compact, encrypt, topic
-from notifykit.channels._push_subscription import PUSH_SERVICES, Subscription, host_matches, parse_subscription
+from notifykit.channels._http.answers import Answer
+from notifykit.channels._http.wire import Call, Wire, require
+from notifykit.channels.push.answers import judge, location
+from notifykit.channels.push.keys import VapidHeaders, VapidKey, load_key
+from notifykit.channels.push.payload import compact, encrypt, topic
+from notifykit.channels.push.subscription import PUSH_SERVICES, Subscription, host_matches, parse_subscription
 from notifykit.errors import ChannelUnavailableError, ConfigurationError, InvalidAddressError, PermanentError
 
 if TYPE_CHECKING:
     import httpx
 
-    from notifykit.channels._http_pool import Resolver
+    from notifykit.channels._http.pool import Resolver
 
-__all__ = ["PUSH_SERVICES", "PushChannel", "generate_vapid_keys"]
+__all__ = ["PushChannel"]
 
 _SUBJECT = re.compile(r"mailto:[^\s<>@]+@[^\s<>@]+|https://[^\s<>]+")
 _LONGEST_TTL = timedelta(days=28)
@@ -226,7 +226,7 @@ class PushChannel(Channel):
         return self._key
 
     def _pool(self, context: ssl.SSLContext) -> "httpx.AsyncBaseTransport":
-        from notifykit.channels._http_pool import GuardedBackend, PooledTransport, resolve
+        from notifykit.channels._http.pool import GuardedBackend, PooledTransport, resolve
 
         return PooledTransport(context, GuardedBackend(self._resolver or resolve, self._allow_loopback))
 

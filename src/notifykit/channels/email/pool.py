@@ -5,10 +5,10 @@ import logging
 import ssl
 
 from notifykit.abc import Clock
-from notifykit.channels.email._connection import Connection, StaleError
-from notifykit.channels.email._failover import Failover
-from notifykit.channels.email._mime import Mail
-from notifykit.channels.email._settings import Security, Settings
+from notifykit.channels.email.connection import Connection, StaleError
+from notifykit.channels.email.failover import Failover
+from notifykit.channels.email.mime import Mail
+from notifykit.channels.email.settings import Security, Settings
 from notifykit.errors import ChannelUnavailableError, DeliveryError
 
 __all__ = ["Pool"]

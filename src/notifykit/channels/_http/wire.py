@@ -18,15 +18,15 @@ import anyio.to_thread
 from attrs import field, frozen
 
 from notifykit._secrets import Secret
-from notifykit.channels._http_answers import Answer
-from notifykit.channels._http_faults import Lost, lost
-from notifykit.channels._http_logs import hiding
+from notifykit.channels._http.answers import Answer
+from notifykit.channels._http.faults import Lost, Progress, lost
+from notifykit.channels._http.logs import hiding
 from notifykit.errors import ConfigurationError, MissingExtraError
 
 if TYPE_CHECKING:
     import httpx
 
-__all__ = ["ANSWER_LIMIT", "Call", "Progress", "Wire", "require"]
+__all__ = ["ANSWER_LIMIT", "Call", "Wire", "require"]
 
 ANSWER_LIMIT = 65536
 """Bytes of an answer's body that are read; what is longer is cut off and its connection closed."""
@@ -51,33 +51,21 @@ class Call:
     hidden: Sequence[Secret] = ()
 
 
-class Progress:
-    """How far a request's body came."""
-
-    def __init__(self) -> None:
-        self.begun = False
-        self.done = False
-
-    def gone(self, error: Exception) -> bool:
-        """Return whether the server may have the whole body: when a write was cut short by time, its tail may still go out."""
-        return self.done or (self.begun and any("Timeout" in each.__name__ for each in type(error).__mro__))
-
-
 def _request(call: Call, progress: Progress, extensions: dict[str, Any]) -> "httpx.Request":
-    from notifykit.channels._http_pool import post
+    from notifykit.channels._http.pool import post
 
     return post(call.url.reveal(), call.headers, call.body, progress, extensions)
 
 
 @cache
 def _ssl_context() -> ssl.SSLContext:
-    from notifykit.channels._http_pool import default_ssl_context
+    from notifykit.channels._http.pool import default_ssl_context
 
     return default_ssl_context()
 
 
 def _pooled(context: ssl.SSLContext) -> "httpx.AsyncBaseTransport":
-    from notifykit.channels._http_pool import PooledTransport
+    from notifykit.channels._http.pool import PooledTransport
 
     return PooledTransport(context)
 

@@ -2,8 +2,8 @@
 
 from datetime import datetime, timedelta
 
-from notifykit.channels._http_answers import Answer, retry_after
-from notifykit.channels._http_faults import Loss, Lost
+from notifykit.channels._http.answers import Answer, retry_after
+from notifykit.channels._http.faults import Loss, Lost
 from notifykit.errors import (
     AddressGoneError,
     ChannelUnavailableError,

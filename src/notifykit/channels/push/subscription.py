@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from attrs import field, frozen
 
-from notifykit.channels._ssrf import is_loopback, is_public, literal, looks_numeric
+from notifykit.channels._http.ssrf import is_loopback, is_public, literal, looks_numeric
 from notifykit.errors import InvalidAddressError
 
 __all__ = ["PUSH_SERVICES", "Subscription", "b64decode", "b64encode", "host_matches", "parse_subscription"]

@@ -16,11 +16,11 @@ from notifykit._messages import Address, Content, Markup, Message, Part
 from notifykit._secrets import Secret
 from notifykit._urls import URL, parse_url
 from notifykit.abc import Channel, Clock
-from notifykit.channels._http import Call, Wire, require
-from notifykit.channels._http_answers import Answer
-from notifykit.channels._http_faults import Lost
-from notifykit.channels._telegram_answers import Delivered, Floods, Unparsable, Verdict, judge
-from notifykit.channels._telegram_text import plain_text
+from notifykit.channels._http.answers import Answer
+from notifykit.channels._http.faults import Lost
+from notifykit.channels._http.wire import Call, Wire, require
+from notifykit.channels.telegram.answers import Delivered, Floods, Unparsable, Verdict, judge
+from notifykit.channels.telegram.text import plain_text
 from notifykit.errors import ChannelUnavailableError, ConfigurationError, InvalidAddressError, PermanentError, RateLimitedError
 
 if TYPE_CHECKING:

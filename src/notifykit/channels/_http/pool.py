@@ -13,8 +13,8 @@ import anyio
 import httpcore
 import httpx
 
-from notifykit.channels._http import Progress
-from notifykit.channels._ssrf import approved
+from notifykit.channels._http.faults import Progress
+from notifykit.channels._http.ssrf import approved
 
 __all__ = ["GuardedBackend", "PooledTransport", "Resolver", "default_ssl_context", "post", "resolve"]
 

@@ -10,7 +10,7 @@ from datetime import timedelta
 
 from attrs import frozen
 
-from notifykit.channels.email._redact import redact
+from notifykit.channels.email.redact import redact
 from notifykit.errors import (
     AddressGoneError,
     ChannelUnavailableError,

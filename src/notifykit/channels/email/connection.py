@@ -8,10 +8,10 @@ import contextlib
 import ssl
 from typing import TYPE_CHECKING, Self, cast
 
-from notifykit.channels.email._mime import Mail
-from notifykit.channels.email._replies import Answer, Stage, failure, queue_id, refusal
-from notifykit.channels.email._settings import Security, Server, Settings
-from notifykit.channels.email._translate import translate
+from notifykit.channels.email.mime import Mail
+from notifykit.channels.email.replies import Answer, Stage, failure, queue_id, refusal
+from notifykit.channels.email.settings import Security, Server, Settings
+from notifykit.channels.email.translate import translate
 from notifykit.errors import DeliveryError, MissingExtraError, PermanentError
 
 if TYPE_CHECKING:

@@ -4,7 +4,7 @@ import hashlib
 import json
 from typing import Any, NoReturn
 
-from notifykit.channels._push_subscription import Subscription, b64encode
+from notifykit.channels.push.subscription import Subscription, b64encode
 from notifykit.errors import PermanentError
 
 __all__ = ["MOST_BYTES", "compact", "encrypt", "topic"]

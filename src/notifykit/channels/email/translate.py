@@ -4,7 +4,7 @@ import os
 import socket
 import ssl
 
-from notifykit.channels.email._replies import Answer, Stage, failure, refusal
+from notifykit.channels.email.replies import Answer, Stage, failure, refusal
 from notifykit.errors import DeliveryError
 
 __all__ = ["translate"]

@@ -7,8 +7,8 @@ from typing import Any, TypeAlias
 
 from attrs import frozen
 
-from notifykit.channels._http_answers import Answer, json_object, retry_after, wait_of
-from notifykit.channels._http_faults import Lost
+from notifykit.channels._http.answers import Answer, json_object, retry_after, wait_of
+from notifykit.channels._http.faults import Lost
 from notifykit.errors import (
     AddressGoneError,
     AddressMovedError,

@@ -13,8 +13,8 @@ from urllib.parse import urlsplit
 from attrs import field, frozen
 
 from notifykit._messages import Content, Lane, Message
-from notifykit.channels.email._address import Mailbox
-from notifykit.channels.email._headers import Field, mailbox_field, text_field
+from notifykit.channels.email.address import Mailbox
+from notifykit.channels.email.headers import Field, mailbox_field, text_field
 from notifykit.errors import PermanentError
 
 __all__ = ["Mail", "Sender", "compose", "usable_link"]

@@ -10,7 +10,7 @@ from attrs import frozen
 
 from notifykit.errors import ChannelUnavailableError, DeliveryError, OutcomeUnknownError, PermanentError, TransientError
 
-__all__ = ["Loss", "Lost", "lost"]
+__all__ = ["Loss", "Lost", "Progress", "lost"]
 
 
 class Loss(enum.Enum):
@@ -117,3 +117,15 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
         if isinstance(each, BaseExceptionGroup):
             todo.extend(each.exceptions)
         todo.extend(below for below in (each.__cause__ or each.__context__,) if below is not None)
+
+
+class Progress:
+    """How far a request's body came."""
+
+    def __init__(self) -> None:
+        self.begun = False
+        self.done = False
+
+    def gone(self, error: Exception) -> bool:
+        """Return whether the server may have the whole body: when a write was cut short by time, its tail may still go out."""
+        return self.done or (self.begun and any("Timeout" in each.__name__ for each in type(error).__mro__))

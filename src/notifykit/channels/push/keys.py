@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from attrs import field, frozen
 
 from notifykit._secrets import Secret
-from notifykit.channels._push_subscription import b64decode, b64encode
+from notifykit.channels.push.subscription import b64decode, b64encode
 from notifykit.errors import ConfigurationError
 
 if TYPE_CHECKING:
