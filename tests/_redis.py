@@ -156,9 +156,8 @@ def cluster(nodes: int = 3) -> Iterator[list[Server]]:
 
 def _is_settled(server: Server, nodes: int) -> bool:
     info = server.run("CLUSTER", "INFO")
-    text = info.decode() if isinstance(info, bytes) else str(info)
-    slots = server.run("CLUSTER", "SLOTS")
-    return ("cluster_state:ok" in text or info.get("cluster_state") == "ok") and len(slots) == nodes
+    state = info["cluster_state"] if isinstance(info, dict) else "ok" if b"cluster_state:ok" in info else "fail"
+    return state == "ok" and len(server.run("CLUSTER", "SLOTS")) == nodes
 
 
 @contextmanager

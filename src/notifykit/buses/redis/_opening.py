@@ -12,7 +12,7 @@ from notifykit.buses.redis._keys import Keys
 from notifykit.buses.redis._link import Confirmation
 from notifykit.buses.redis._servers import ask
 from notifykit.buses.redis._settings import Durability
-from notifykit.errors import ConfigurationError, ForeignStoreError, SchemaTooNewError
+from notifykit.errors import ConfigurationError, SchemaTooNewError
 
 __all__ = ["SCHEMA", "check_server", "confirmation", "parse_info", "risks"]
 
@@ -109,9 +109,7 @@ def _check_schema(connection: Any, keys: Keys) -> None:
     except (exceptions.OutOfMemoryError, exceptions.ReadOnlyError):
         return
     except exceptions.ResponseError as error:
-        if isinstance(error, exceptions.NoPermissionError):
-            raise fault(error, sent=False) from error
-        raise ForeignStoreError("a key of this bus's name holds something else in Redis: choose another name for the bus") from error
+        raise fault(error, sent=False) from error
     if found is not None and int(found) > SCHEMA:
         raise SchemaTooNewError(
             f"the bus was written by a later notifykit (layout {int(found)}, this one knows {SCHEMA}): upgrade notifykit",
