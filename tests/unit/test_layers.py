@@ -27,9 +27,9 @@ BY_WAY_OF_AN_EXTRA = {"cryptography", "http_ece", "py_vapid", "h11", "httpcore",
 
 TIED_TO_A_LOOP = {
     "buses/_memory_doorbell.py",  # wakes a waiting loop from any thread, by the loop's own call for that
-    "channels/email/_connection.py",  # aiosmtplib knows asyncio only
-    "channels/email/_home.py",
-    "channels/email/_pool.py",
+    "channels/email/connection.py",  # aiosmtplib knows asyncio only
+    "channels/email/home.py",
+    "channels/email/pool.py",
     "testing/conformance/laws_cancelling.py",  # cancels in each loop's own way
 }
 
@@ -49,6 +49,8 @@ def imported(node: ast.AST) -> list[str]:
     match node:
         case ast.Import():
             return [each.name for each in node.names]
+        case ast.ImportFrom(module="notifykit", level=0, names=names):
+            return [f"notifykit.{each.name}" if (SOURCE / f"{each.name}.py").is_file() else "notifykit" for each in names]
         case ast.ImportFrom(module=module, level=0):
             return [module or ""]
     return []
