@@ -227,6 +227,7 @@ async def test_no_claim_reads_more_than_it_hands_out(path):
 @pytest.mark.anyio
 async def test_the_log_is_emptied_when_it_has_grown_and_when_it_is_quiet(path, monkeypatch):
     monkeypatch.setattr(checkpoint, "BUSY_BYTES", 100_000)
+    monkeypatch.setattr(checkpoint, "_BETWEEN", 0)
     monkeypatch.setattr(checkpoint, "IDLE_BYTES", 1)
     monkeypatch.setattr(checkpoint, "QUIET", 0.01)
     log = path.with_name("notify.db-wal")
