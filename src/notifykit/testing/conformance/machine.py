@@ -161,6 +161,14 @@ class BusMachine(RuleBasedStateMachine):
         assert list(answer) == self.model.enqueue(self.now, envelopes)
         self.compare()
 
+    @rule(message_id=st.sampled_from(given.IDS), key=st.sampled_from(("k", "l")))
+    def enqueue_under_a_key(self, message_id: str, key: str) -> None:
+        """Enqueue a plain message whose key another may have, and compare."""
+        envelope = Envelope(id=message_id, channel="email", lane=Lane.TRANSACTIONAL, idempotency_key=key)
+        answer = self.do(lambda bus: bus.enqueue([envelope]))
+        assert list(answer) == self.model.enqueue(self.now, [envelope])
+        self.compare()
+
     @rule(
         channel=st.sampled_from(("email", "email", "email", "push", "unknown")),
         lanes=given.lane_limits(),
