@@ -22,6 +22,8 @@ def main() -> int:
     arguments = _parser().parse_args()
     loop = "trio" if arguments.trio else "asyncio"
     if arguments.command == "worker":
+        if not Folder(arguments.folder).wiring.exists():
+            return _fail(f"no demo runs in {arguments.folder}")
         anyio.run(work, Folder(arguments.folder), arguments.parent, backend=loop)
         return 0
     try:
@@ -30,8 +32,6 @@ def main() -> int:
         return _fail(f"{arguments.folder} cannot be used: {error.strerror}")
     try:
         return _demo(Options(folder, loop, arguments.kill_worker), as_one_json=arguments.json)
-    except KeyboardInterrupt:
-        return 130
     finally:
         if arguments.folder is None:
             _leave_the_page(folder)
@@ -66,6 +66,8 @@ def _demo(options: Options, *, as_one_json: bool) -> int:
             result = anyio.run(perform, options, screen, backend=options.loop)
         except* WorkerFailedError as failures:
             return_code = _fail("; ".join(map(str, failures.exceptions)))
+        except* KeyboardInterrupt:
+            return_code = 130
         else:
             return_code = 1 if result.account.faults else 0
             if as_one_json:
