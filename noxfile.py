@@ -66,16 +66,29 @@ def types(session: nox.Session) -> None:
 
 @nox.session(python=PYTHONS)
 def tests(session: nox.Session) -> None:
-    """Every test on this Python, on asyncio and on trio, against the installed wheel, with branch coverage."""
+    """Every test on this Python, on asyncio and on trio, against the installed wheel, on all cores."""
     install(session, *group("test"))
     install_wheel(session, "all,testing")
-    if session.posargs:
-        pytest(session)
-        return
+    pytest(session, "-m", "not battery", "-n", "auto", "--dist", "worksteal")
+
+
+@nox.session
+def coverage(session: nox.Session) -> None:
+    """Which lines and branches of the package the tests reach, processes that they start included."""
+    install(session, *group("test"))
+    install_wheel(session, "all,testing")
     session.run("coverage", "erase")
-    session.run("coverage", "run", "-m", "pytest", "-m", "not battery")
+    session.run("coverage", "run", "-m", "pytest", "-m", "not battery", "-n", "auto", "--dist", "worksteal", success_codes=[0, 1])
     session.run("coverage", "combine", "-q")
-    session.run("coverage", "report")
+    session.run("coverage", "report", *session.posargs)
+
+
+@nox.session
+def battery(session: nox.Session) -> None:
+    """The long tests on real parts: kills, faults, soaks, simulations. Arguments are pytest's."""
+    install(session, *group("test", "demo"))
+    install_wheel(session, "all,testing")
+    pytest(session, "-m", "battery", "-s", "--timeout", "7200")
 
 
 @nox.session(python="3.11")
