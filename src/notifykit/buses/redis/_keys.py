@@ -5,10 +5,14 @@ from collections.abc import Iterable, Sequence
 from notifykit._messages import Lane
 from notifykit.errors import ConfigurationError
 
-__all__ = ["LANES", "LANE_NUMBERS", "Keys"]
+__all__ = ["LANES", "Keys", "lane_number"]
 
 LANES = (Lane.TRANSACTIONAL, Lane.CAMPAIGN)
-LANE_NUMBERS = {lane: number for number, lane in enumerate(LANES)}
+
+
+def lane_number(lane: Lane) -> int:
+    """Return the number that the scripts know a lane by."""
+    return 0 if lane is Lane.TRANSACTIONAL else 1
 
 
 class Keys:

@@ -10,7 +10,7 @@ from notifykit._claims import MAX_BATCH, Action, Changed, Counters, Depth, Filte
 from notifykit._clock import from_ms, to_ms
 from notifykit._messages import Lane
 from notifykit.buses.redis._context import Channels, Context, Course
-from notifykit.buses.redis._keys import LANE_NUMBERS, LANES
+from notifykit.buses.redis._keys import LANES, lane_number
 from notifykit.buses.redis._records import text, unpacked
 
 __all__ = ["change", "find", "get", "stats"]
@@ -89,7 +89,7 @@ def _conditions(filter: Filter) -> list[Any]:
     texts = ["" if each is None else "+" + each for each in (filter.channel, filter.recipient_id, filter.template, filter.group)]
     return [
         texts[0],
-        "" if filter.lane is None else LANE_NUMBERS[filter.lane],
+        "" if filter.lane is None else lane_number(filter.lane),
         *texts[1:],
         "" if filter.state is None else filter.state.value,
         "" if filter.reason is None else filter.reason.value,

@@ -7,7 +7,7 @@ import msgspec
 
 from notifykit._claims import Envelope
 from notifykit._clock import from_ms, to_ms
-from notifykit.buses.redis._keys import LANE_NUMBERS, LANES
+from notifykit.buses.redis._keys import LANES, lane_number
 from notifykit.errors import ConfigurationError
 
 __all__ = ["FLAGS_AT", "LAST_MS", "due_ms", "packed", "text", "unpacked"]
@@ -34,7 +34,7 @@ def packed(envelope: Envelope) -> bytes:
     flags = 48 + (expires is not None) + 2 * (key is not None) + 4 * (group is not None)
     head = (
         envelope.channel,
-        LANE_NUMBERS[envelope.lane],
+        lane_number(envelope.lane),
         envelope.max_attempts,
         expires,
         key,

@@ -9,7 +9,7 @@ from notifykit._clock import FOREVER, from_ms, to_ms
 from notifykit._messages import Lane
 from notifykit._outcomes import Ack, Bury, Release, Retry, Settlement
 from notifykit.buses.redis._context import Channels, Context, Course
-from notifykit.buses.redis._keys import LANE_NUMBERS, LANES
+from notifykit.buses.redis._keys import LANES, lane_number
 from notifykit.buses.redis._records import due_ms, packed, text, unpacked
 
 __all__ = ["claim", "enqueue", "extend", "hold", "ms", "settle"]
@@ -18,6 +18,7 @@ _MS = timedelta(milliseconds=1)
 _SETTLED = {"D": Settled.DONE, "X": Settled.DEAD, "G": Settled.GONE, "S": Settled.STALE}
 _EXTENDED = {"D": Extended.DONE, "L": Extended.LIMIT, "S": Extended.STALE}
 _HOLD_ALL = 2
+_set = object.__setattr__
 
 
 def ms(duration: timedelta) -> int:
@@ -32,7 +33,7 @@ def enqueue(context: Context, envelopes: Sequence[Envelope], rows: Sequence[byte
     channels = Channels()
     args: list[Any] = [len(envelopes)]
     for each, row in zip(envelopes, rows, strict=True):
-        args += (each.id, channels.number(each.channel, LANE_NUMBERS[each.lane]), due_ms(each.due_at), row)
+        args += (each.id, channels.number(each.channel, lane_number(each.lane)), due_ms(each.due_at), row)
     duplicates = yield context.step("enqueue", channels, args, confirm=True)
     answers = [Enqueued(each.id) for each in envelopes]
     for place, owner in zip(duplicates[::2], duplicates[1::2], strict=True):
@@ -68,7 +69,14 @@ def _claims(rows: Sequence[Any], now: int, until: int, number: int, nonce: str) 
         if due_at is None:
             due_at = dues[digits] = from_ms(int(digits))
         envelope = unpacked(place[31:].decode(), record, due_at, attempt < 0)
-        claims.append(Claim(envelope, abs(attempt), f"{number}-{nonce}", at, end, progress))
+        claim = object.__new__(Claim)  # every claim passes here: its constructor would cost as much as all the rest
+        _set(claim, "envelope", envelope)
+        _set(claim, "attempt", abs(attempt))
+        _set(claim, "token", f"{number}-{nonce}")
+        _set(claim, "claimed_at", at)
+        _set(claim, "lease_until", end)
+        _set(claim, "progress", progress)
+        claims.append(claim)
     return claims
 
 
@@ -95,11 +103,11 @@ def _settling(channels: Channels, settlements: Sequence[Settlement]) -> list[Any
     facts: tuple[Any, ...]
     for each in settlements:
         envelope, outcome = each.claim.envelope, each.outcome
-        lane = channels.number(envelope.channel, LANE_NUMBERS[envelope.lane])
+        lane = channels.number(envelope.channel, lane_number(envelope.lane))
+        if type(outcome) is Ack and not outcome.then:
+            args += (f"a{lane}", envelope.id, each.claim.token)
+            continue
         match outcome:
-            case Ack(then=()):
-                args += (f"a{lane}", envelope.id, each.claim.token)
-                continue
             case Ack():
                 kind, facts = "A", ("", "", "")
             case Retry():
@@ -111,7 +119,7 @@ def _settling(channels: Channels, settlements: Sequence[Settlement]) -> list[Any
         then = () if isinstance(outcome, Release) else outcome.then
         args += (f"{kind}{lane}", envelope.id, each.claim.token, *facts, len(then))
         for new in then:
-            args += (new.id, channels.number(new.channel, LANE_NUMBERS[new.lane]), due_ms(new.due_at), packed(new))
+            args += (new.id, channels.number(new.channel, lane_number(new.lane)), due_ms(new.due_at), packed(new))
     return args
 
 
@@ -122,7 +130,7 @@ def extend(context: Context, claims: Sequence[Claim], lease: timedelta) -> Cours
         some, channels = claims[start : start + 1000], Channels()
         args: list[Any] = [ms(lease), ms(MAX_CLAIM_AGE), len(some)]
         for each in some:
-            args += (each.envelope.id, channels.number(each.envelope.channel, LANE_NUMBERS[each.envelope.lane]), each.token)
+            args += (each.envelope.id, channels.number(each.envelope.channel, lane_number(each.envelope.lane)), each.token)
         letters = yield context.step("extend", channels, args)
         answers += [_EXTENDED[letter] for letter in letters.decode()]
     return answers
@@ -130,6 +138,6 @@ def extend(context: Context, claims: Sequence[Claim], lease: timedelta) -> Cours
 
 def hold(context: Context, channel: str, lane: Lane | None, until: datetime | None, reason: str) -> Course[None]:
     """Set or lift one hold."""
-    which = _HOLD_ALL if lane is None else LANE_NUMBERS[lane]
+    which = _HOLD_ALL if lane is None else lane_number(lane)
     end = "" if until is None else min(to_ms(until), to_ms(FOREVER))
     yield context.step("hold", Channels([channel]), [channel, which, end, reason], confirm=True)

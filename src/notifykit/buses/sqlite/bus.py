@@ -1,6 +1,7 @@
 """The bus in an SQLite file: durable, shared by the processes of one machine, nothing to install."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Literal, Self, cast
@@ -28,6 +29,7 @@ from notifykit._outcomes import Settlement
 from notifykit._urls import parse_url
 from notifykit.abc import Bus, Clock
 from notifykit.buses._bell import Bell
+from notifykit.buses._heartbeat import beating
 from notifykit.buses._owner import Owner
 from notifykit.buses.sqlite import audit as audits
 from notifykit.buses.sqlite import checks, query, settle, survey
@@ -143,6 +145,15 @@ class SQLiteBus(Bus):
         """Move the ends of leases."""
         check_lease(lease)
         return cast("Sequence[Extended]", await self._call(settle.extend, list(claims), checks.ms(lease), weight=len(claims)))
+
+    def heartbeat(self, claims: Callable[[], Sequence[Claim]], lease: timedelta) -> AbstractAsyncContextManager[None]:
+        """Extend leases from a thread of its own, which a blocked event loop cannot silence."""
+
+        def extend(alive: Sequence[Claim], lease: timedelta) -> None:
+            self._owner.call_blocking(Operation(settle.extend, list(alive), checks.ms(lease)), weight=len(alive))
+
+        check_lease(lease)
+        return beating(extend, claims, lease)
 
     async def get(self, message_id: str) -> StoredMessage | None:
         """Return one message."""

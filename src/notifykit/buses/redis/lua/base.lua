@@ -48,7 +48,7 @@ end
 local now, jumped = wall, mark > 0 and wall - mark > mono - mono_then + 1000
 if wall < mark then now = mark + max(0, mono - mono_then) end
 
-local function place_of(due, number, id) return format('%015.0f%016.0f', due, number) .. id end
+local function place_of(due, number, id) return format('%015d%016d', due, number) .. id end
 local function seq_of(place) return tonumber(place:sub(16, 31)) end
 
 -- The header of a record: channel, lane, max_attempts, expires, key, group, recipient, template.

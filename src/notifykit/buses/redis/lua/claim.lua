@@ -78,6 +78,7 @@ end
 local function candidates(q, want)
   local late = call('ZRANGEBYSCORE', wait_key(q), '-inf', now, 'LIMIT', 0, want)
   local listed = pop_ready(q, want)
+  if #late == 0 then return listed, {} end
   local found, from = {}, {}
   local i, j = 1, 1
   while #found < want and (late[i] or listed[j]) do
@@ -97,6 +98,7 @@ end
 -- Remove the first taken of found from where they lie, and put the rest back.
 local function keep(q, found, from, taken)
   local late, rest = {}, {}
+  if next(from) == nil and taken == #found then return end
   for i = 1, taken do
     if from[i] then late[#late + 1] = found[i] end
   end
@@ -116,9 +118,13 @@ local function choose(room, limit, campaign_after)
       local want = min(room[lane], limit - #chosen)
       if want > 0 then
         local found, from = candidates(lane, want)
-        for _, place in ipairs(found) do chosen[#chosen + 1] = place end
         taken[lane] = #found
         keep(lane, found, from, #found)
+        if lane == 0 then
+          chosen = found
+        else
+          for _, place in ipairs(found) do chosen[#chosen + 1] = place end
+        end
       end
     end
     return chosen, taken
@@ -161,18 +167,23 @@ local function hand_out(out, chosen, nonce, lease)
   for i = 1, number do ids[i] = chosen[i]:sub(32) end
   local records = call('HMGET', M, unpack(ids))
   local states = call('HMGET', S, unpack(ids))
-  local saved, leases = {}, {}
+  local saved, leases, dues = {}, {}, {}
   local ending = now + lease
   for i = 1, number do
     local id, record, raw, place = ids[i], records[i], states[i], chosen[i]
-    local due, own = tonumber(place:sub(1, 15)), seq_of(place)
+    local digits, own = place:sub(1, 15), tonumber(place:sub(16, 31))
+    local due = dues[digits]
+    if not due then
+      due = tonumber(digits)
+      dues[digits] = due
+    end
     local attempts, takeovers, replays, progress, void = 0, 0, 0, '', false
     if raw then
       local t = {unpack_all(raw)}
       attempts, takeovers, replays, progress, void = t[2], t[3], t[4], t[7], t[8]
     end
     attempts = attempts + 1
-    local token = format('%.0f', claims + i) .. '-' .. nonce
+    local token = format('%d', claims + i) .. '-' .. nonce
     local group
     if record:byte(16) ~= 48 then
       local head = head_of(record)
@@ -190,9 +201,8 @@ local function hand_out(out, chosen, nonce, lease)
       saved[2 * i] = pack('c', attempts, takeovers, replays, due, own, progress, void, token, now, ending)
     end
     leases[2 * i - 1], leases[2 * i] = ending, id
-    local n = #out
-    out[n + 1], out[n + 2], out[n + 3], out[n + 4] = place, attempts, progress, record
-    if void then out[n + 2] = -attempts end
+    local n = 4 * i
+    out[n + 1], out[n + 2], out[n + 3], out[n + 4] = place, void and -attempts or attempts, progress, record
   end
   call('HSET', S, unpack(saved))
   call('ZADD', lease_key(0), unpack(leases))

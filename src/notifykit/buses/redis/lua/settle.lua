@@ -1,31 +1,27 @@
 -- Settle: for each of a number of settlements an answer of one letter: D done, X dead, G gone, S stale.
 -- Acks are gathered, and written before anything that could look at their messages.
-local acked = {}
-local acked_by_channel = {}
+local acked, acked_of = {}, {}
 
 local function flush_acked()
   if #acked == 0 then return end
   call('HDEL', M, unpack(acked))
   call('HDEL', S, unpack(acked))
   call('ZREM', N, unpack(acked))
-  for q, ids in pairs(acked_by_channel) do call('ZREM', lease_key(q), unpack(ids)) end
-  acked, acked_by_channel = {}, {}
+  for q, ids in pairs(acked_of) do
+    call('ZREM', lease_key(q), unpack(ids))
+    count(names[floor(q / 2) + 1], q % 2, 'acked', #ids)
+  end
+  acked, acked_of = {}, {}
 end
 
 local function ack(id, q, group)
   acked[#acked + 1] = id
-  local channel = q - q % 2
-  local ids = acked_by_channel[channel]
-  if not ids then
-    ids = {}
-    acked_by_channel[channel] = ids
-  end
-  ids[#ids + 1] = id
+  local ids = acked_of[q]
+  if ids then ids[#ids + 1] = id else acked_of[q] = {id} end
   if group then
     count_group(group, 'c', -1)
     count_group(group, 'n', -1)
   end
-  count(names[floor(q / 2) + 1], q % 2, 'acked')
 end
 
 -- End a claim otherwise than by an ack; return whether the message is dead now.
@@ -54,55 +50,53 @@ local function end_claim(kind, id, q, t, head, due, text, progress)
   return false
 end
 
-local function settle_all(number)
-  local answers = {}
-  if number == 0 then return '' end
-  -- Each settlement: kind and lane, id, token, due or reason, text, progress, number of messages to add, and those.
-  -- An ack is short: its kind, id and token.
-  local settlements, ids = {}, {}
-  for i = 1, number do
-    local kind = arg()
-    local letter = kind:sub(1, 1)
-    local s = {letter, tonumber(kind:sub(2)), arg(), arg()}
-    if letter ~= 'a' then
-      s[5], s[6], s[7] = arg(), arg(), arg()
-      s[8] = tonumber(arg())
-      s[9] = at
-      at = at + 4 * s[8]
-    end
-    settlements[i], ids[i] = s, s[3]
+-- Enqueue what came with a settlement.
+local function add_then(number, changed)
+  flush_acked()
+  for _ = 1, number do
+    local id, q, due, blob = arg(), tonumber(arg()), arg(), arg()
+    add(id, q, due, blob, call('HEXISTS', M, id) == 1)
+    changed[id] = true
   end
-  local states, changed = call('HMGET', S, unpack(ids)), {}
+  flush_added()
+end
+
+-- Each settlement: kind and lane, id, token; and unless it is a plain ack (a): due or reason, text, progress, the number of
+-- messages to add, and those.
+local function settle_all(number)
+  if number == 0 then return '' end
+  local answers, kinds, ids, tokens, more = {}, {}, {}, {}, {}
   for i = 1, number do
-    local letter, q, id, token = unpack(settlements[i], 1, 4)
-    local raw = states[i]
+    kinds[i], ids[i], tokens[i] = ARGV[at + 1], ARGV[at + 2], ARGV[at + 3]
+    at = at + 3
+    if kinds[i]:byte(1) ~= 97 then
+      more[i] = at
+      at = at + 4 + 4 * tonumber(ARGV[at + 4])
+    end
+  end
+  local resume, states, changed = at, call('HMGET', S, unpack(ids)), {}
+  for i = 1, number do
+    local id, raw = ids[i], states[i]
     if changed[id] then
       flush_acked()
       raw = call('HGET', S, id)
     end
-    local t = raw and {unpack_all(raw)}
-    if t and t[1] == 'c' and t[9] == token then
+    local letter, token, group, _
+    if raw then letter, _, _, _, _, _, _, _, token, _, _, group = unpack_all(raw) end
+    if letter == 'c' and token == tokens[i] then
       changed[id] = true
-      if letter == 'a' or letter == 'A' then
-        ack(id, q, t[12])
+      local kind, q = kinds[i]:sub(1, 1), tonumber(kinds[i]:sub(2))
+      if kind == 'a' or kind == 'A' then
+        ack(id, q, group)
         answers[i] = 'D'
       else
+        at = more[i]
         local head = head_of(call('HGET', M, id))
-        local s = settlements[i]
-        answers[i] = end_claim(letter, id, q, t, head, s[5], s[6], s[7]) and 'X' or 'D'
+        answers[i] = end_claim(kind, id, q, {unpack_all(raw)}, head, arg(), arg(), arg()) and 'X' or 'D'
       end
-      local s = settlements[i]
-      if s[8] and s[8] > 0 and (letter == 'A' or answers[i] == 'X') then
-        flush_acked()
-        local resume = at
-        at = s[9]
-        for _ = 1, s[8] do
-          local new, lane, due, blob = arg(), tonumber(arg()), arg(), arg()
-          add(new, lane, due, blob, call('HEXISTS', M, new) == 1)
-          changed[new] = true
-        end
-        at = resume
-        flush_added()
+      if more[i] and (kind == 'A' or answers[i] == 'X') then
+        at = more[i] + 3
+        add_then(tonumber(arg()), changed)
       end
     else
       local record = call('HGET', M, id)
@@ -115,6 +109,7 @@ local function settle_all(number)
       end
     end
   end
+  at = resume
   flush_acked()
   return table.concat(answers)
 end

@@ -31,12 +31,12 @@ from notifykit._clock import from_ms, to_ms, to_utc_or_none
 from notifykit._messages import Lane
 from notifykit._outcomes import Ack, Bury, Outcome, Release, Retry, Settlement
 from notifykit.abc import Clock
-from notifykit.buses._memory_checks import check_limit, check_settlements, ms, seq_behind
-from notifykit.buses._memory_doorbell import Doorbell
-from notifykit.buses._memory_keys import FOREVER_MS, Holds, Keys
-from notifykit.buses._memory_queue import CLAIMED, DEAD, WAITING, ChannelQueue, LaneQueue, Record
-from notifykit.buses._memory_time import StoreTime
-from notifykit.buses._memory_views import look, matches, put_envelope, survey
+from notifykit.buses.memory.checks import check_limit, check_settlements, ms, seq_behind
+from notifykit.buses.memory.doorbell import Doorbell
+from notifykit.buses.memory.keys import FOREVER_MS, Holds, Keys
+from notifykit.buses.memory.queue import CLAIMED, DEAD, WAITING, ChannelQueue, LaneQueue, Record
+from notifykit.buses.memory.time import StoreTime
+from notifykit.buses.memory.views import look, matches, put_envelope, survey
 from notifykit.errors import BusFullError, ConfigurationError
 
 __all__ = ["MemoryStore"]

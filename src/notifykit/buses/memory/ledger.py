@@ -9,7 +9,7 @@ from sys import maxsize
 from notifykit._claims import MAX_BATCH, MAX_KEY_BYTES
 from notifykit._clock import from_ms, to_ms, to_utc_or_none
 from notifykit.abc import Room, Window
-from notifykit.buses._memory_store import MemoryStore
+from notifykit.buses.memory.store import MemoryStore
 from notifykit.errors import ConfigurationError, PayloadTooLargeError
 
 __all__ = ["MAX_VALUE_BYTES", "MemoryFacts"]

@@ -18,8 +18,8 @@ from notifykit._messages import Lane
 from notifykit._outcomes import Settlement
 from notifykit._urls import parse_url
 from notifykit.abc import Bus, Clock, Ledger, Room, Window
-from notifykit.buses._memory_ledger import MemoryFacts
-from notifykit.buses._memory_store import MemoryStore
+from notifykit.buses.memory.ledger import MemoryFacts
+from notifykit.buses.memory.store import MemoryStore
 from notifykit.errors import BusClosedError, ConfigurationError
 
 __all__ = ["MemoryBus", "MemoryLedger"]

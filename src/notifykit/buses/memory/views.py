@@ -5,8 +5,8 @@ from datetime import datetime, timedelta
 
 from notifykit._claims import Counters, Depth, Envelope, Filter, State, Stats, StoredMessage
 from notifykit._clock import from_ms, to_ms
-from notifykit.buses._memory_keys import Holds
-from notifykit.buses._memory_queue import CLAIMED, DEAD, WAITING, ChannelQueue, Record
+from notifykit.buses.memory.keys import Holds
+from notifykit.buses.memory.queue import CLAIMED, DEAD, WAITING, ChannelQueue, Record
 
 __all__ = ["look", "matches", "put_envelope", "survey"]
 
