@@ -499,6 +499,7 @@ def test_a_url_makes_a_channel(tmp_path: Path) -> None:
         f"webpush:///key.pem?subject={SUBJECT}&timeout=0",
         f"webpush:///key.pem?subject={SUBJECT}&no_such=1",
     ],
+    ids=lambda _: "url",
 )
 def test_a_url_that_is_wrong_is_refused_and_not_shown(url: str) -> None:
     with pytest.raises(ConfigurationError) as caught:

@@ -154,6 +154,7 @@ OTHER = ec.generate_private_key(ec.SECP384R1())
         OTHER.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode(),
         KEY.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode(),
     ],
+    ids=lambda _: "case",
 )
 def test_what_is_no_key_is_refused_and_not_shown(text: str) -> None:
     with pytest.raises(ConfigurationError) as caught:
