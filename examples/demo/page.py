@@ -22,8 +22,6 @@ from examples.demo.timeline import timeline
 __all__ = ["write_page"]
 
 _HEADERS = ("From", "To", "Subject", "Message-ID", "List-Unsubscribe", "List-Unsubscribe-Post")
-_LONGEST = 60
-"""Milliseconds that fill a bar in the table."""
 
 
 def write_page(path: Path, result: Result, arrivals: Arrivals) -> None:
@@ -49,7 +47,7 @@ def _facts(result: Result, arrivals: Arrivals) -> dict[str, Any]:
         "mails": [_letter(each) for each in _one_of_each(arrivals.mails, result.expected)],
         "chats": _chats(arrivals.texts),
         "pushes": arrivals.pushes,
-        "receipts": [_receipt(each) for each in result.journal.of("Delivered") if each["group"] is None],
+        "receipts": _receipts(result),
         "spreads": {channel: (len(times), spread(times)) for channel, times in sorted(delivery_times(result).items())},
         "timeline": timeline(result.journal, result.killed_at),
         "dead": result.died,
@@ -93,6 +91,15 @@ def _chats(texts: Sequence[TelegramText]) -> dict[int, list[TelegramText]]:
     return chats
 
 
-def _receipt(line: dict[str, Any]) -> dict[str, Any]:
-    share = min(1.0, line["delivery_time_ms"] / _LONGEST)
-    return {**line, "at": datetime.fromisoformat(line["time"]).strftime("%H:%M:%S.%f")[:-3], "share": round(100 * share)}
+def _receipts(result: Result) -> list[dict[str, Any]]:
+    """Return the deliveries beside the newsletter, the slowest with a full bar."""
+    lines = [each for each in result.journal.of("Delivered") if each["group"] is None]
+    slowest = max((each["delivery_time_ms"] for each in lines), default=1.0)
+    return [
+        {
+            **each,
+            "at": datetime.fromisoformat(each["time"]).strftime("%H:%M:%S.%f")[:-3],
+            "share": round(100 * each["delivery_time_ms"] / slowest),
+        }
+        for each in lines
+    ]

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from itertools import islice
 from statistics import median, quantiles
 
 from examples.demo.arrivals import Arrivals
@@ -17,11 +18,11 @@ _HEADERS = ("From", "To", "Subject", "Date", "Message-ID", "List-Unsubscribe", "
 def show_arrivals(screen: Screen, arrivals: Arrivals) -> None:
     """Show one of each sort as it came out at the other end."""
     screen.title(f"What arrived: {len(arrivals.mails)} e-mails, {len(arrivals.texts)} Telegram texts, {len(arrivals.pushes)} push messages")
-    for words, chosen in (("an order's e-mail", arrivals.mails[:1]), ("the newsletter", arrivals.mails[-1:])):
-        for mail in chosen:
-            screen.say(f"{words}, parsed (over TLS, logged in as {mail.login})")
-            screen.facts({name: mail.parsed[name] for name in _HEADERS if mail.parsed[name]})
-            screen.block(mail.body("plain"))
+    newsletters = (each for each in arrivals.mails if each.parsed["List-Unsubscribe"])
+    for words, mail in zip(("an order's e-mail", "the newsletter"), (*arrivals.mails[:1], *islice(newsletters, 1)), strict=False):
+        screen.say(f"{words}, parsed ({'over TLS, ' if mail.secure else ''}logged in as {mail.login})")
+        screen.facts({name: mail.parsed[name] for name in _HEADERS if mail.parsed[name]})
+        screen.block(mail.body("plain"))
     for text in arrivals.texts[:1]:
         screen.say(f"a Telegram text in chat {text.chat_id}, its MarkdownV2 read")
         screen.block(text.text)

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import secrets
 import ssl
 import threading
 from collections.abc import Callable
@@ -111,7 +112,7 @@ class _Receiver:
         assert isinstance(envelope.original_content, bytes)
         assert isinstance(session.auth_data, LoginPassword)
         self.keep(Mail(envelope.original_content, envelope.rcpt_tos[0], session.ssl is not None, session.auth_data.login.decode()))
-        return "250 2.0.0 Ok: queued as 4F5C12345"
+        return f"250 2.0.0 Ok: queued as {secrets.token_hex(5).upper()}"
 
 
 async def _cancel_all() -> None:
