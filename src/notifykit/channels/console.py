@@ -7,25 +7,21 @@ from typing import Any, ClassVar, Self, TextIO
 from notifykit._messages import Address, Content, Markup, Message, Part
 from notifykit._urls import parse_url
 from notifykit.abc import Channel
-from notifykit.errors import ConfigurationError, InvalidAddressError
+from notifykit.channels._stand_in import address_of, parts_of, shown
 
 __all__ = ["ConsoleChannel"]
-
-_PARTS: Mapping[str, Mapping[str, Part]] = {
-    "email": {"subject": Part(Markup.LINE), "text": Part(Markup.TEXT, required=False)},
-    "telegram": {"text": Part(Markup.MARKDOWN_V2)},
-    "push": {"json": Part(Markup.JSON)},
-}
 
 
 class ConsoleChannel(Channel):
     """Stands in for a channel of another kind: takes its templates and any address, and prints what would be sent.
 
+    HTML is not printed: an e-mail shows its text, made from the HTML where there is none.
+
     >>> channel = ConsoleChannel("email")
     >>> channel = ConsoleChannel("sms", parts={"text": Part(Markup.TEXT)})
 
     Args:
-        kind: ``email``, ``telegram``, ``push``, or another one with its *parts*.
+        kind: ``email``, ``telegram``, ``push``, ``webhook``, ``apprise``, or another one with its *parts*.
         parts: what a channel of another kind takes.
         stream: where to print; standard output by default. Colours only where it is a terminal.
     """
@@ -34,35 +30,34 @@ class ConsoleChannel(Channel):
     parts: ClassVar[Mapping[str, Part]] = {}
 
     def __init__(self, kind: str = "email", *, parts: Mapping[str, Part] | None = None, stream: TextIO | None = None) -> None:
-        if parts is None and kind not in _PARTS:
-            raise ConfigurationError(f"the console knows the parts of {', '.join(_PARTS)}; for {kind!r} give parts=")
+        taken = parts_of(kind, parts)
         self.kind = kind  # type: ignore[misc]
-        self.parts = _PARTS[kind] if parts is None else parts  # type: ignore[misc]
+        self.parts = {name: part for name, part in taken.items() if part.required or part.markup is not Markup.HTML}  # type: ignore[misc]
         self._stream = stream
 
     @classmethod
     def from_url(cls, url: str) -> Self:
-        """Make one from ``console://email``, ``console://telegram`` or ``console://push``."""
-        return cls(parse_url(url).host or "email")
+        """Make one from ``console://email``, ``console://telegram`` and so on."""
+        parsed = parse_url(url)
+        parsed.only()
+        return cls(parsed.host or "email")
 
     def parse_address(self, raw: Any) -> Address:
         """Take any address that can be shown: text, a number, or a mapping with an ``endpoint``."""
-        if isinstance(raw, Mapping):
-            raw = raw.get("endpoint")
-        if not isinstance(raw, str | int) or isinstance(raw, bool) or raw == "":
-            raise InvalidAddressError("the console takes text, a number, or a push subscription")
-        return Address(raw, str(raw))
+        return address_of(raw)
 
     async def send(self, address: Address, content: Content, message: Message) -> str | None:
         """Print the parts, with control characters visible."""
         stream = self._stream or sys.stdout
         bold, dim, plain = ("\x1b[1m", "\x1b[2m", "\x1b[0m") if stream.isatty() else ("", "", "")
-        lines = [f"{bold}{message.channel} to {_shown(address.value)}{plain} {dim}{message.template} {message.id}{plain}"]
+        lines = [
+            f"{bold}{_line(message.channel)} to {_line(address.value)}{plain} {dim}{_line(message.template)} {_line(message.id)}{plain}"
+        ]
         for name, text in content.parts.items():
-            lines += [f"  {dim}{name}{plain} {line}" for line in _shown(text).split("\n")]
+            lines += [f"  {dim}{name}{plain} {line}" for line in shown(text).split("\n")]
         print(*lines, sep="\n", file=stream, flush=True)
         return None
 
 
-def _shown(text: object) -> str:
-    return "".join(char if char.isprintable() or char == "\n" else repr(char)[1:-1] for char in str(text))
+def _line(text: object) -> str:
+    return shown(text).replace("\n", "\\n")

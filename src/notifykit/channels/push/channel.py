@@ -19,11 +19,12 @@ from notifykit._secrets import Secret
 from notifykit._urls import parse_url
 from notifykit.abc import Channel, Clock
 from notifykit.channels._http.answers import Answer
+from notifykit.channels._http.endpoint import host_matches
 from notifykit.channels._http.wire import Call, Wire, require
 from notifykit.channels.push.answers import judge, location
 from notifykit.channels.push.keys import VapidHeaders, VapidKey, load_key
 from notifykit.channels.push.payload import compact, encrypt, topic
-from notifykit.channels.push.subscription import PUSH_SERVICES, Subscription, host_matches, parse_subscription
+from notifykit.channels.push.subscription import PUSH_SERVICES, Subscription, parse_subscription
 from notifykit.errors import ChannelUnavailableError, ConfigurationError, InvalidAddressError, PermanentError
 
 if TYPE_CHECKING:

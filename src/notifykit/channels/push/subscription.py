@@ -12,10 +12,10 @@ from urllib.parse import urlsplit
 
 from attrs import field, frozen
 
-from notifykit.channels._http.ssrf import is_loopback, is_public, literal, looks_numeric
+from notifykit.channels._http.endpoint import UnfitURLError, host_matches, public_url
 from notifykit.errors import InvalidAddressError
 
-__all__ = ["PUSH_SERVICES", "Subscription", "b64decode", "b64encode", "host_matches", "parse_subscription"]
+__all__ = ["PUSH_SERVICES", "Subscription", "b64decode", "b64encode", "parse_subscription"]
 
 PUSH_SERVICES = (
     "fcm.googleapis.com",
@@ -26,8 +26,6 @@ PUSH_SERVICES = (
 )
 """The push services of the browsers in use: Chromium's, Safari's, Firefox's, Edge's."""
 
-_PLAIN_URL = re.compile(r"[!-~]{1,2048}")
-_HOST = re.compile(r"[a-z0-9_-]+(\.[a-z0-9_-]+)*")
 _BASE64 = re.compile(r"[A-Za-z0-9_-]+")
 
 
@@ -101,35 +99,10 @@ def _key(keys: Mapping[Any, Any], name: str, length: int) -> bytes:
 
 
 def _endpoint(raw: Any, allow_loopback: bool) -> str:
-    if not isinstance(raw, str) or not _PLAIN_URL.fullmatch(raw) or any(char in raw for char in '\\"<>^`{|}#'):
-        raise _invalid("its endpoint is no URL of at most 2,048 plain characters")
     try:
-        parts = urlsplit(raw)
-        port = parts.port
-    except ValueError:
-        raise _invalid("its endpoint's host or port cannot be read") from None
-    host = (parts.hostname or "").lower()
-    address = literal(host)
-    loopback = allow_loopback and (host == "localhost" or (address is not None and is_loopback(address)))
-    if parts.scheme != "https" and not (loopback and parts.scheme == "http"):
-        raise _invalid("its endpoint is not https")
-    if "@" in parts.netloc or port == 0:
-        raise _invalid("its endpoint's host or port cannot be read")
-    if address is not None:
-        if not (is_public(address) or loopback):
-            raise _invalid("its endpoint is not at a public address")
-    elif not _HOST.fullmatch(host) or looks_numeric(host) or len(host) > 253 or ("." not in host and not loopback):
-        raise _invalid("its endpoint's host is no name of the internet")
-    netloc = f"[{host}]" if ":" in host else host
-    if port is not None and port != {"https": 443, "http": 80}[parts.scheme]:
-        netloc += f":{port}"
-    query = f"?{parts.query}" if "?" in raw else ""
-    return f"{parts.scheme}://{netloc}{parts.path or '/'}{query}"
-
-
-def host_matches(host: str, patterns: Sequence[str]) -> bool:
-    """Return whether *host* is one of *patterns*: a name, or ``*.name`` for every name below it."""
-    return any(host.endswith(each[1:]) if each.startswith("*.") else host == each for each in map(str.lower, patterns))
+        return public_url(raw, allow_loopback)
+    except UnfitURLError as unfit:
+        raise _invalid(f"its endpoint {unfit}") from None
 
 
 def b64decode(text: Any) -> bytes | None:

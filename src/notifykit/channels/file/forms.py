@@ -1,0 +1,94 @@
+"""A message as the content of a file: an RFC 5322 mail, or JSON. Pure."""
+
+import json
+import re
+from collections.abc import Mapping
+from email.charset import QP, Charset
+from email.header import Header
+from email.message import Message
+from email.policy import compat32
+from email.utils import format_datetime, formataddr, parseaddr
+from typing import Any
+
+from notifykit._messages import Address, Content, Markup, Part
+from notifykit._messages import Message as Notice
+from notifykit.channels._stand_in import shown
+
+__all__ = ["as_eml", "as_json"]
+
+# compat32 and Header, because the newer policies' refolding loses spaces between encoded words (before Python 3.13).
+_CRLF = compat32.clone(linesep="\r\n")
+_UTF8 = Charset("utf-8")
+_UTF8.body_encoding = QP
+_SPEC = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]{1,64}@[A-Za-z0-9.-]{1,253}")
+_UNFIT = "no-mail-address@file.invalid"
+
+
+def as_eml(address: Address, content: Content, message: Notice, parts: Mapping[str, Part]) -> bytes:
+    """Return the message as a mail that mail programs open."""
+    texts = [(subtype, text) for subtype, text in (("plain", content.get("text")), ("html", content.get("html"))) if text is not None]
+    bodies = [_body(subtype, text) for subtype, text in texts or [("plain", "")]]
+    if len(bodies) == 1:
+        mail = bodies[0]
+    else:
+        # No body has this boundary in it, for quoted-printable writes its "=" otherwise; and the same message is the same file.
+        mail = Message()
+        mail["Content-Type"] = 'multipart/alternative; boundary="=_notifykit"'
+        for each in bodies:
+            mail.attach(each)
+    mail["MIME-Version"] = "1.0"
+    mail["Date"] = format_datetime(message.created_at)
+    mail["From"] = "notifykit <notifykit@file.invalid>"
+    mail["To"] = _to(str(address.value))
+    mail["Message-ID"] = f"<{re.sub(r'[^A-Za-z0-9_-]', '_', message.id)[:200]}@file.invalid>"
+    mail["Subject"] = _text(content.get("subject") or "")
+    mail["X-Notifykit-Channel"] = _text(message.channel)
+    mail["X-Notifykit-Template"] = _text(message.template)
+    return mail.as_bytes(policy=_CRLF)
+
+
+def _body(subtype: str, text: str) -> "Message[Any, Any]":
+    body: Message[Any, Any] = Message()
+    body["Content-Type"] = f"text/{subtype}"
+    body.set_payload(text.encode(errors="replace").decode(), _UTF8)
+    return body
+
+
+def _to(text: str) -> str:
+    """Return the field's value: the address if it is one, else a name that shows it and an address that reaches nobody."""
+    line = _line(text)
+    name, spec = parseaddr(text)
+    if line != text or not _SPEC.fullmatch(spec):
+        name, spec = line[:200], _UNFIT
+    return formataddr((name, spec))
+
+
+def _text(text: str) -> Header:
+    line = _line(text)
+    return Header(line, "us-ascii" if line.isascii() and "=?" not in line else "utf-8")
+
+
+def _line(text: object) -> str:
+    return shown(text).replace("\n", "\\n").encode(errors="replace").decode()
+
+
+def as_json(address: Address, content: Content, message: Notice, parts: Mapping[str, Part]) -> bytes:
+    """Return what a program or a person wants to see of the message; the parts that are JSON are parsed."""
+    value = {
+        "message_id": message.id,
+        "channel": message.channel,
+        "address": address.value,
+        "template": message.template,
+        "parts": {name: _parsed(text, parts.get(name)) for name, text in content.parts.items()},
+    }
+    # A lone surrogate becomes an escape of JSON's own.
+    return (json.dumps(value, ensure_ascii=False, indent=2) + "\n").encode(errors="backslashreplace")
+
+
+def _parsed(text: str, part: Part | None) -> Any:
+    if part is None or part.markup is not Markup.JSON:
+        return text
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return text
