@@ -82,9 +82,9 @@ def _conclude(screen: Screen, result: Result) -> None:
     screen.title(f"The account, after {result.seconds:.1f} s")
     screen.say(f"{len(result.expected)} messages enqueued or sent: {len(account.once)} arrived once, {len(account.twice)} twice")
     if account.deaths:
-        screen.say(f"{account.deaths} worker killed: what it had sent without having noted it was sent once more by the next one")
+        screen.say(f"workers killed: {account.deaths}; what one had sent without having noted it was sent once more by the next")
     if account.replayed:
-        screen.say(f"{len(account.replayed)} dead letter replayed and delivered")
+        screen.say(f"dead letters replayed: {len(account.replayed)}")
     for fault in account.faults:
         screen.say(f"not accounted for: {fault}", "red")
     if not account.faults:
