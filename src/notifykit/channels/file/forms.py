@@ -7,7 +7,7 @@ from email.charset import QP, Charset
 from email.header import Header
 from email.message import Message
 from email.policy import compat32
-from email.utils import format_datetime, formataddr, parseaddr
+from email.utils import format_datetime, formataddr
 from typing import Any
 
 from notifykit._messages import Address, Content, Markup, Part
@@ -20,7 +20,8 @@ __all__ = ["as_eml", "as_json"]
 _CRLF = compat32.clone(linesep="\r\n")
 _UTF8 = Charset("utf-8")
 _UTF8.body_encoding = QP
-_SPEC = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]{1,64}@[A-Za-z0-9.-]{1,253}")
+_SPEC = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]{1,64}@[A-Za-z0-9.-]{1,253}"
+_MAILBOX = re.compile(rf"""(?P<bare>{_SPEC})|(?P<name>"[^"\\]{{0,200}}" ?|[^"\\<>()\[\]:;@,]{{0,200}})<(?P<spec>{_SPEC})>""")
 _UNFIT = "no-mail-address@file.invalid"
 
 
@@ -56,11 +57,10 @@ def _body(subtype: str, text: str) -> "Message[Any, Any]":
 
 def _to(text: str) -> str:
     """Return the field's value: the address if it is one, else a name that shows it and an address that reaches nobody."""
-    line = _line(text)
-    name, spec = parseaddr(text)
-    if line != text or not _SPEC.fullmatch(spec):
-        name, spec = line[:200], _UNFIT
-    return formataddr((name, spec))
+    match = _MAILBOX.fullmatch(text)
+    if match is None or not text.isprintable():
+        return formataddr((_line(text)[:200], _UNFIT))
+    return formataddr(((match["name"] or "").strip(' "'), match["spec"] or match["bare"]))
 
 
 def _text(text: str) -> Header:
