@@ -9,12 +9,12 @@ from attrs import frozen
 __all__ = ["Script", "script"]
 
 _PIECES = {
-    "enqueue": ("base", "write"),
-    "settling": ("base", "write", "moves", "settle"),
-    "claiming": ("base", "write", "moves", "settle", "claim"),
+    "enqueue": ("base", "write", "add"),
+    "settling": ("base", "write", "add", "moves", "settle"),
+    "claiming": ("base", "write", "add", "moves", "settle", "claim"),
     "extend": ("base", "write"),
     "find": ("base", "select"),
-    "change": ("base", "write", "moves", "select"),
+    "change": ("base", "write", "add", "moves", "select"),
     "hold": ("base", "write"),
     "stats": ("base",),
     "audit": ("base",),
