@@ -98,7 +98,7 @@ class RedisBus(Bus):
         link = Link(self._servers, confirmation(self._durability, replicas))
         self._owner: Owner[Operation] = Owner(Store(self._context, link, self._look, self._doorbell.stop), f"notifykit {name}")
         self._next_at: dict[str, int] = {}
-        self.ledger = RedisLedger(self)
+        self.ledger = RedisLedger(self.call)
 
     @classmethod
     def from_url(cls, url: str) -> Self:

@@ -1,8 +1,8 @@
 """The ledger on the same server, in the same time."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from notifykit._claims import MAX_BATCH, MAX_KEY_BYTES
 from notifykit._clock import from_ms, to_ms, to_utc_or_none
@@ -13,9 +13,6 @@ from notifykit.buses.redis._store import Operation
 from notifykit.buses.redis._writing import ms
 from notifykit.errors import ConfigurationError, PayloadTooLargeError
 
-if TYPE_CHECKING:
-    from notifykit.buses.redis._bus import RedisBus
-
 __all__ = ["MAX_VALUE_BYTES", "RedisLedger"]
 
 MAX_VALUE_BYTES = 4 * 1024
@@ -25,13 +22,13 @@ MAX_VALUE_BYTES = 4 * 1024
 class RedisLedger(Ledger):
     """Suppressions, unsubscribes and the hits of rate limits, beside the messages of a Redis bus."""
 
-    def __init__(self, bus: "RedisBus") -> None:
-        self._bus = bus
+    def __init__(self, call: Callable[[Operation], Awaitable[Any]]) -> None:
+        self._call = call
 
     async def get(self, keys: Sequence[str]) -> Mapping[str, bytes]:
         """Return what is there."""
         wanted = [key for key in keys if _is_key(key)]
-        found: Mapping[str, bytes] = await self._bus.call(Operation(lambda context: _get(context, wanted)))
+        found: Mapping[str, bytes] = await self._call(Operation(lambda context: _get(context, wanted)))
         return found
 
     async def put(self, key: str, value: bytes | None, expires_at: datetime | None = None) -> None:
@@ -41,7 +38,7 @@ class RedisLedger(Ledger):
             size = len(value)
             raise PayloadTooLargeError(f"a ledger's value has {size} bytes; at most {MAX_VALUE_BYTES}", size=size, limit=MAX_VALUE_BYTES)
         end = to_utc_or_none(expires_at)
-        await self._bus.call(Operation(lambda context: _put(context, key, value, "" if end is None else max(0, to_ms(end)))))
+        await self._call(Operation(lambda context: _put(context, key, value, "" if end is None else max(0, to_ms(end)))))
 
     async def keys(self, prefix: str, limit: int = 1000, after: str = "") -> Sequence[str]:
         """List keys."""
@@ -49,19 +46,19 @@ class RedisLedger(Ledger):
             raise ConfigurationError(f"one call lists 0 to {MAX_BATCH} keys, not {limit}")
         if not (_is_text(prefix) and _is_text(after)):
             return []
-        found: Sequence[str] = await self._bus.call(Operation(lambda context: _keys(context, prefix, limit, after)))
+        found: Sequence[str] = await self._call(Operation(lambda context: _keys(context, prefix, limit, after)))
         return found
 
     async def acquire(self, windows: Sequence[Window]) -> datetime | None:
         """Take one place in every window, or in none."""
         _check_windows(windows)
-        free, _, free_at = await self._bus.call(Operation(lambda context: _windows(context, windows, take=True)))
+        free, _, free_at = await self._call(Operation(lambda context: _windows(context, windows, take=True)))
         return None if free else from_ms(free_at)
 
     async def room(self, windows: Sequence[Window]) -> Room:
         """Count the places."""
         _check_windows(windows)
-        free, places, free_at = await self._bus.call(Operation(lambda context: _windows(context, windows, take=False)))
+        free, places, free_at = await self._call(Operation(lambda context: _windows(context, windows, take=False)))
         return Room(places) if free else Room(0, from_ms(free_at))
 
 
