@@ -11,7 +11,7 @@ __all__ = ["LOCAL_SCHEMAS", "parse_apprise_url"]
 LOCAL_SCHEMAS = frozenset({"blink1", "dbus", "file", "gio", "glib", "gnome", "kde", "macosx", "qt", "syslog", "windows"})
 """Schemas that act on the machine that sends; refused unless ``allow_schemas`` names them."""
 
-_URL = re.compile(r"(?P<schema>[A-Za-z][A-Za-z0-9_+.-]{0,31})://(?P<rest>.+)")
+_URL = re.compile(r"(?P<schema>[A-Za-z][A-Za-z0-9_+.-]{0,31})://(?P<rest>.*)")
 _LONGEST = 4096
 # Parameters by which a plug-in reads a file of the machine that sends, or fetches a URL in place of one.
 _FILES = re.compile(r"[?&;]\s*(?:keyfile|pgpprv|pgppub|subfile|template)\s*=", re.IGNORECASE)
