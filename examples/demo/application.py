@@ -10,7 +10,7 @@ from attrs import asdict, field, frozen
 
 from examples.demo.servers.certificates import HOST, trusting
 from notifykit import ChannelPolicy, EmailChannel, Notifier, PushChannel, TelegramChannel, UnsubscribeLinks
-from notifykit._events import Observer
+from notifykit.events import Observer
 
 __all__ = ["LIMITS", "Folder", "Wiring", "notifier"]
 

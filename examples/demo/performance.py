@@ -19,7 +19,7 @@ from examples.demo.story import ENDED, NEWSLETTER, READERS, Trader, expect, fail
 from examples.demo.summary import Result
 from examples.demo.watch import Watch
 from notifykit import DeadLetter, Filter, Lane, Notifier, Receipt, Stats
-from notifykit._events import Enqueued, Event
+from notifykit.events import Enqueued, Event
 
 __all__ = ["Options", "perform"]
 

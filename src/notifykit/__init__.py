@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from notifykit import abc as abc
     from notifykit import errors as errors
+    from notifykit import events as events
     from notifykit._backoff import constant as constant
     from notifykit._backoff import exponential as exponential
     from notifykit._backoff import jittered as jittered
@@ -72,6 +73,7 @@ __all__ = [
     "abc",
     "constant",
     "errors",
+    "events",
     "exponential",
     "fallback",
     "get_bus",
@@ -116,7 +118,7 @@ _HOMES = {
 
 
 def __getattr__(name: str) -> Any:
-    if name in ("abc", "errors"):
+    if name in ("abc", "errors", "events"):
         return import_module(f"{__name__}.{name}")
     try:
         home = _HOMES[name]

@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests._channel import ScriptedChannel
 
 from notifykit import Notifier, Reason, Recipient, RetryPolicy, Status, constant, fallback
 from notifykit._claims import Settled
@@ -14,6 +13,7 @@ from notifykit._outcomes import Ack, Settlement
 from notifykit.buses.memory import MemoryBus
 from notifykit.errors import AddressGoneError, ConfigurationError, NoAddressError, PermanentError, TransientError
 from notifykit.testing._clock import FakeClock
+from tests._channel import ScriptedChannel
 
 pytestmark = pytest.mark.anyio
 

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from notifykit import Address, Lane, Reason
-from notifykit._events import AddressGone, Delivered, Died, Postponed, Retried
+from notifykit.events import AddressGone, Delivered, Died, Postponed, Retried
 from notifykit.telemetry.logging import JSONFormatter, json_handler, log_events
 
 FACTS = {"message_id": "m-1", "channel": "email", "lane": Lane.CAMPAIGN, "request_id": "req-7", "template": "hello", "attempt": 2}

@@ -7,22 +7,8 @@ from typing import Any
 
 import anyio
 import pytest
-from tests._channel import ScriptedChannel
 
 from notifykit import ChannelPolicy, Delivery, Filter, Lane, Message, Notifier, Reason, Recipient, RetryPolicy, Status, constant
-from notifykit._events import (
-    AddressGone,
-    AddressMoved,
-    BusUnreachable,
-    ChannelDown,
-    ChannelRecovered,
-    Delivered,
-    Died,
-    Enqueued,
-    Event,
-    Postponed,
-    Retried,
-)
 from notifykit.buses.memory import MemoryBus
 from notifykit.errors import (
     AddressGoneError,
@@ -39,6 +25,20 @@ from notifykit.errors import (
     UnknownChannelError,
     UnknownTemplateError,
 )
+from notifykit.events import (
+    AddressGone,
+    AddressMoved,
+    BusUnreachable,
+    ChannelDown,
+    ChannelRecovered,
+    Delivered,
+    Died,
+    Enqueued,
+    Event,
+    Postponed,
+    Retried,
+)
+from tests._channel import ScriptedChannel
 
 # ruff: noqa: ASYNC110 - what a provider has taken sets no event
 pytestmark = pytest.mark.anyio

@@ -6,11 +6,11 @@ from attrs import frozen
 
 from notifykit._claims import MAX_BATCH, MAX_BATCH_BYTES, Envelope
 from notifykit._codec import envelope
-from notifykit._events import Duplicate, Enqueued, Observer, Suppressed, tell
 from notifykit._fallback import all_failed, next_messages
 from notifykit._messages import Message, Receipt, Status
 from notifykit._suppression import look_up
 from notifykit.abc import Bus, Ledger
+from notifykit.events import Duplicate, Enqueued, Observer, Suppressed, tell
 
 __all__ = ["Intake", "in_calls"]
 

@@ -8,7 +8,6 @@ from typing import Any, Self, Unpack, cast
 import anyio
 
 from notifykit._clock import BusTime, SystemClock
-from notifykit._events import Observer, Skipped, tell
 from notifykit._messages import Lane, Message, Receipt, Recipient, Status
 from notifykit._notifications import Notification, template_and_variables
 from notifykit._notifier.campaign import OnProgress, Progress, counted, in_batches
@@ -29,6 +28,7 @@ from notifykit._worker.worker import Worker
 from notifykit.abc import Bus, Channel, Clock, Ledger, Renderer
 from notifykit.buses.memory import MemoryBus
 from notifykit.errors import ConfigurationError, NotifykitError, UnknownChannelError, UnknownRecipientError
+from notifykit.events import Observer, Skipped, tell
 from notifykit.rendering import JinjaRenderer, SourceLike
 
 __all__ = ["Notifier"]

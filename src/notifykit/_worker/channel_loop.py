@@ -11,7 +11,6 @@ from attrs import frozen
 
 from notifykit._claims import Claim, Claimed, Reason, Settled
 from notifykit._codec import decode
-from notifykit._events import BusRecovered, BusUnreachable, DefaultLimitReached, Died, tell
 from notifykit._limits import channel_windows
 from notifykit._messages import Lane, Message
 from notifykit._outcomes import Bury, Outcome, Release, Settlement, decide
@@ -20,6 +19,7 @@ from notifykit._worker.attempt import foreign
 from notifykit._worker.conclusions import Conclusion, event_of
 from notifykit._worker.sender import Sender
 from notifykit.errors import BusError, OutcomeUnknownError, UnreadableMessageError
+from notifykit.events import BusRecovered, BusUnreachable, DefaultLimitReached, Died, tell
 
 __all__ = ["ChannelLoop"]
 

@@ -6,9 +6,9 @@ from typing import Any, TypeVar
 from attrs import frozen
 
 from notifykit._claims import Claim, Reason, Settled
-from notifykit._events import Delivered, Died, MessageEvent, Postponed, Released, Retried, Stale
 from notifykit._messages import Message
 from notifykit._outcomes import Ack, Bury, Outcome, Release, Retry
+from notifykit.events import Delivered, Died, MessageEvent, Postponed, Released, Retried, Stale
 
 __all__ = ["Conclusion", "event_of"]
 

@@ -5,9 +5,9 @@ from datetime import timedelta
 
 from notifykit._backoff import exponential
 from notifykit._clock import BusTime
-from notifykit._events import ChannelDown, ChannelRecovered, Observer, tell
 from notifykit.abc import Bus
 from notifykit.errors import ChannelUnavailableError, RateLimitedError
+from notifykit.events import ChannelDown, ChannelRecovered, Observer, tell
 
 __all__ = ["ChannelHealth"]
 

@@ -8,7 +8,6 @@ from attrs import evolve, frozen
 from notifykit._claims import Claim, Reason, Settled, StoredMessage
 from notifykit._clock import BusTime
 from notifykit._codec import decode, envelope
-from notifykit._events import AddressGone, AddressMoved, Observer, tell
 from notifykit._fallback import FAILURES, all_failed, next_messages
 from notifykit._ids import new_id
 from notifykit._limits import address_windows, channel_windows
@@ -32,6 +31,7 @@ from notifykit.errors import (
     TransientError,
     UnreadableMessageError,
 )
+from notifykit.events import AddressGone, AddressMoved, Observer, tell
 
 __all__ = ["Sender", "ShouldSend"]
 

@@ -15,7 +15,7 @@ from typing import IO, Any
 
 import attrs
 
-from notifykit._events import (
+from notifykit.events import (
     AddressGone,
     AddressMoved,
     BusUnreachable,

@@ -1,6 +1,7 @@
 """The bus on Redis or Valkey, as applications hold it."""
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from datetime import datetime, timedelta
 from typing import Any, Self
 
@@ -29,6 +30,7 @@ from notifykit._messages import Lane
 from notifykit._outcomes import Ack, Bury, Release, Retry, Settlement
 from notifykit.abc import Bus, Clock
 from notifykit.buses._bell import Bell
+from notifykit.buses._heartbeat import beating
 from notifykit.buses._owner import Owner
 from notifykit.buses.redis import _reading as reading
 from notifykit.buses.redis import _writing as writing
@@ -165,6 +167,16 @@ class RedisBus(Bus):
         operation = Operation(lambda context: writing.extend(context, claims, lease))
         answers: Sequence[Extended] = await self.call(operation, weight=len(claims) + 1)
         return answers
+
+    def heartbeat(self, claims: Callable[[], Sequence[Claim]], lease: timedelta) -> AbstractAsyncContextManager[None]:
+        """Extend leases from a thread of its own, which a blocked event loop cannot silence."""
+
+        def extend(alive: Sequence[Claim], lease: timedelta) -> None:
+            operation = Operation(lambda context: writing.extend(context, alive, lease))
+            self._owner.call_blocking(operation, weight=len(alive) + 1)
+
+        check_lease(lease)
+        return beating(extend, claims, lease)
 
     async def get(self, message_id: str) -> StoredMessage | None:
         """Return one message."""

@@ -187,6 +187,7 @@ class SQLiteBus(Bus):
         self._nudges.listen()
         if moment == 0:
             if heard is None:
+                self._bell.look()  # said once: what may not be claimed yet must not ring for ever
                 return True
             moment = None
         return await self._bell.wait(timeout if moment is None else min(timeout, moment), heard) or (

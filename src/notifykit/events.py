@@ -208,7 +208,9 @@ Event: TypeAlias = (
 class Observer(Protocol):
     """Hears of every event, at once and in the thread of the event loop: it must not block."""
 
-    def __call__(self, event: Event, /) -> None: ...
+    def __call__(self, event: Event, /) -> None:
+        """Hear of *event*."""
+        ...
 
 
 def tell(observers: Sequence[Observer], event: Event) -> None:
