@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from notifykit._messages import Content, Markup, Message, Part
@@ -70,6 +70,7 @@ async def test_a_mail_of_one_part_is_no_multipart(tmp_path: Path, name: str | No
 
 
 @given(st.text(), st.text(), st.text())
+@example("=?utf-8?q?eve?=", "=?utf-8?q?eve?=", "=?utf-8?q?eve?=")
 def test_no_text_breaks_a_mail(subject: str, text: str, raw: str) -> None:
     patient = FileChannel("unused")
     message = message_to(patient, raw or "?", channel=subject, template=text)
@@ -100,6 +101,7 @@ def test_no_text_breaks_a_mail(subject: str, text: str, raw: str) -> None:
         ("ada@example.com>, <eve@example.com", "no-mail-address@file.invalid"),
         ('"Acme, Inc." <ada@example.com>', "ada@example.com"),
         ("<ada@example.com>", "ada@example.com"),
+        ("Ada\x07 <ada@example.com>", "no-mail-address@file.invalid"),
         ("ádá@example.com", "no-mail-address@file.invalid"),
         (7, "no-mail-address@file.invalid"),
         ("=?utf-8?q?eve=40example.com?=", "no-mail-address@file.invalid"),
