@@ -3,6 +3,7 @@
 import multiprocessing
 import os
 import sqlite3
+import tempfile
 import threading
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -301,9 +302,14 @@ async def test_a_wait_ends_when_something_falls_due(path):
 
 
 @pytest.mark.anyio
-async def test_the_sockets_of_the_doorbell_are_cleared_away_also_those_of_the_killed(path):
+async def test_the_sockets_of_the_doorbell_are_cleared_away_also_those_of_the_killed():
     import socket
 
+    with tempfile.TemporaryDirectory() as short:  # a socket's path has at most 107 bytes
+        await _clear_away(Path(short, "notify.db"), socket)
+
+
+async def _clear_away(path, socket):
     folder = path.with_name("notify.db-bells")
     async with SQLiteBus(path) as bus, SQLiteBus(path) as other:
         assert await other.wait(0.01) is False
