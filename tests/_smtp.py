@@ -11,22 +11,15 @@ import contextlib
 import ssl
 import threading
 from collections import defaultdict
-from collections.abc import AsyncIterator, Callable, Iterator
-from datetime import UTC, datetime, timedelta
 from email import message_from_bytes
 from email.message import EmailMessage
 from email.policy import default
 from functools import cache
 from typing import Any, Literal, Self
 
-import anyio
-import anyio.to_thread
 import trustme
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 from attrs import Factory, define, frozen
-
-from notifykit._messages import Content, Message
-from notifykit.channels.email import EmailChannel
 
 STAGES = ("GREETING", "EHLO", "STARTTLS", "AUTH", "NOOP", "RSET", "MAIL", "RCPT", "DATA", "BODY", "CONTENT", "QUIT")
 """DATA answers in place of 354; BODY acts between 354 and the final dot; CONTENT after the final dot."""
@@ -363,56 +356,3 @@ class _Session(SMTP):
             await self.push("354 go on")
             await self.scripted("BODY")
         await super().smtp_DATA(arg)
-
-
-NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
-CONTENT = Content({"subject": "Order 81", "html": "<p>It is on its way.</p>", "text": "It is on its way."})
-
-
-class ManualClock:
-    """A clock that stands still until it is moved."""
-
-    def __init__(self) -> None:
-        self.passed = 0.0
-
-    def now(self) -> datetime:
-        return NOW + timedelta(seconds=self.passed)
-
-    def monotonic(self) -> float:
-        return self.passed
-
-
-@contextlib.asynccontextmanager
-async def channel_to(*servers: SMTPServer | int, **options: Any) -> AsyncIterator[EmailChannel]:
-    """A channel to the servers (or ports), in this order, closed at the end; it trusts their authority unless told otherwise."""
-    ports = [each if isinstance(each, int) else each.port for each in servers]
-    tls = next((each.tls for each in servers if isinstance(each, SMTPServer)), "none")
-    settings: dict[str, Any] = {"security": tls, "sender": "Acme <no-reply@acme.example>"} | options
-    if settings["security"] != "none" and "ca_file" not in settings:
-        settings.setdefault("ssl_context", trusting())
-    channel = EmailChannel("127.0.0.1", ports[0], failover=[("127.0.0.1", port) for port in ports[1:]], **settings)
-    try:
-        yield channel
-    finally:
-        await channel.close()
-
-
-async def send(channel: EmailChannel, raw: str = "ada@example.com", content: Content = CONTENT, **fields: Any) -> str | None:
-    address = channel.parse_address(raw)
-    message = Message(channel="email", address=address, recipient_id="user:42", template="order_shipped", created_at=NOW, **fields)
-    return await channel.send(address, content, message)
-
-
-async def until(wait: Callable[..., None], *args: Any) -> None:
-    """Wait for the server in a thread, so that the event loop goes on."""
-    await anyio.to_thread.run_sync(wait, *args)
-
-
-@contextlib.contextmanager
-def listening_port_of_nobody() -> Iterator[int]:
-    """Yield a port on which nobody listens, kept from others by being bound."""
-    import socket
-
-    with socket.socket() as held:
-        held.bind(("127.0.0.1", 0))
-        yield held.getsockname()[1]

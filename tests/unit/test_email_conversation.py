@@ -18,7 +18,8 @@ from notifykit.errors import (
     RateLimitedError,
     TransientError,
 )
-from tests._smtp import Answer, Cut, Hang, SMTPServer, channel_to, listening_port_of_nobody, send, until
+from tests._smtp import Answer, Cut, Hang, SMTPServer
+from tests._smtp_client import channel_to, listening_port_of_nobody, send, until
 
 pytestmark = pytest.mark.anyio
 LOGIN: dict[str, Any] = {"username": "ada", "password": "s3cret"}

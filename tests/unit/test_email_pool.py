@@ -15,7 +15,8 @@ from blockbuster import blockbuster_ctx
 from notifykit.channels.email import EmailChannel
 from notifykit.channels.email.failover import FIRST_REST, LONGEST_REST, Failover
 from notifykit.errors import ChannelUnavailableError, DeliveryError, PermanentError, TransientError
-from tests._smtp import Answer, Cut, Hang, ManualClock, SMTPServer, channel_to, listening_port_of_nobody, send, until
+from tests._smtp import Answer, Cut, Hang, SMTPServer
+from tests._smtp_client import ManualClock, channel_to, listening_port_of_nobody, send, until
 
 
 def connections(server: SMTPServer) -> list[int]:

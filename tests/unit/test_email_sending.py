@@ -8,17 +8,8 @@ import pytest
 
 from notifykit._messages import Content, Lane
 from notifykit.errors import ChannelUnavailableError, PermanentError
-from tests._smtp import (
-    CONTENT,
-    Answer,
-    Cut,
-    Hang,
-    SMTPServer,
-    authority,
-    channel_to,
-    listening_port_of_nobody,
-    send,
-)
+from tests._smtp import Answer, Cut, Hang, SMTPServer, authority
+from tests._smtp_client import CONTENT, channel_to, listening_port_of_nobody, send
 
 pytestmark = pytest.mark.anyio
 
