@@ -391,6 +391,7 @@ def test_a_url_makes_a_channel_through_its_entry_point() -> None:
         f"webhook://?secret={SECRET}&timeout=0",
         f"webhook://?secret={SECRET}&no_such=1",
     ],
+    ids=lambda _: "url",
 )
 def test_a_url_that_is_wrong_is_refused_and_not_shown(url: str) -> None:
     with pytest.raises(ConfigurationError) as caught:
