@@ -20,7 +20,7 @@ import pytest
 from notifykit._messages import Content, Message
 from notifykit._plugins import channel_from_url
 from notifykit.channels.apprise import LOCAL_SCHEMAS, AppriseChannel, calls
-from notifykit.channels.apprise.threads import Threads
+from notifykit.channels.apprise.threads import Threads, Work
 from notifykit.errors import (
     ChannelUnavailableError,
     ConfigurationError,
@@ -257,6 +257,15 @@ async def test_what_was_cancelled_before_it_began_takes_no_thread() -> None:
         with pytest.raises(TimeoutError):
             await patient.run(lambda: pytest.fail("it ran"), 0)
     assert await patient.run(lambda: True, 10)
+
+
+def test_what_was_given_up_does_not_begin_after_all() -> None:
+    ended: list[str] = []
+    work = Work(lambda: pytest.fail("it ran"), lambda: ended.append("once"))
+    work.give_up()
+    assert work.run() is None
+    work.give_up()
+    assert ended == ["once"]
 
 
 @pytest.mark.anyio

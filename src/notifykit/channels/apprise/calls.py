@@ -100,7 +100,7 @@ def judge(report: Report) -> DeliveryError | None:
             return PermanentError("Apprise does not understand the address, or lacks a package that its service needs")
         case Answer.BROKEN:
             return ChannelUnavailableError(f"Apprise cannot be loaded: {report.fault}")
-        case Answer.FAILED:
+        case _:
             # Some of it may have gone out: to one of several targets, as the first of several requests, or before a time-out.
             why = f": {report.fault}" if report.fault else f" (status {report.status})" if report.status else ""
             return OutcomeUnknownError(

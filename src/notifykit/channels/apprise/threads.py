@@ -9,12 +9,12 @@ import anyio
 import anyio.to_thread
 from anyio.lowlevel import RunVar
 
-__all__ = ["Threads"]
+__all__ = ["Threads", "Work"]
 
 Result = TypeVar("Result")
 
 
-class _Work(Generic[Result]):
+class Work(Generic[Result]):
     """Something to do at most once, and given up if it has not begun."""
 
     def __init__(self, function: Callable[[], Result], done: Callable[[], None]) -> None:
@@ -23,6 +23,7 @@ class _Work(Generic[Result]):
         self._once = threading.Lock()
 
     def run(self) -> Result | None:
+        """Do it, unless it was given up."""
         if not self._once.acquire(blocking=False):
             return None
         try:
@@ -31,6 +32,7 @@ class _Work(Generic[Result]):
             self._done()
 
     def give_up(self) -> None:
+        """See to it that it does not begin any more."""
         if self._once.acquire(blocking=False):
             self._done()
 
@@ -53,7 +55,7 @@ class Threads:
         async with self._turn():
             if not self._alive.acquire(blocking=False):
                 raise BlockingIOError
-            work = _Work(function, self._alive.release)
+            work = Work(function, self._alive.release)
             try:
                 with anyio.fail_after(timeout):
                     return await anyio.to_thread.run_sync(work.run, abandon_on_cancel=True, limiter=anyio.CapacityLimiter(math.inf))

@@ -29,9 +29,8 @@ def as_eml(address: Address, content: Content, message: Notice, parts: Mapping[s
     """Return the message as a mail that mail programs open."""
     texts = [(subtype, text) for subtype, text in (("plain", content.get("text")), ("html", content.get("html"))) if text is not None]
     bodies = [_body(subtype, text) for subtype, text in texts or [("plain", "")]]
-    if len(bodies) == 1:
-        mail = bodies[0]
-    else:
+    mail: Message[Any, Any] = bodies[0]
+    if len(bodies) > 1:
         # No body has this boundary in it, for quoted-printable writes its "=" otherwise; and the same message is the same file.
         mail = Message()
         mail["Content-Type"] = 'multipart/alternative; boundary="=_notifykit"'
