@@ -38,19 +38,24 @@ if TYPE_CHECKING:
     from notifykit._policies import ChannelPolicy as ChannelPolicy
     from notifykit._secrets import Secret as Secret
     from notifykit._unsubscribe import UnsubscribeLinks as UnsubscribeLinks
+    from notifykit.channels.apprise import AppriseChannel as AppriseChannel
     from notifykit.channels.console import ConsoleChannel as ConsoleChannel
     from notifykit.channels.email import EmailChannel as EmailChannel
+    from notifykit.channels.file import FileChannel as FileChannel
     from notifykit.channels.push import PushChannel as PushChannel
     from notifykit.channels.telegram import TelegramChannel as TelegramChannel
+    from notifykit.channels.webhook import WebhookChannel as WebhookChannel
 
 __all__ = [
     "Address",
+    "AppriseChannel",
     "ChannelPolicy",
     "ConsoleChannel",
     "Content",
     "DeadLetter",
     "Delivery",
     "EmailChannel",
+    "FileChannel",
     "Filter",
     "Lane",
     "Markup",
@@ -70,6 +75,7 @@ __all__ = [
     "Status",
     "TelegramChannel",
     "UnsubscribeLinks",
+    "WebhookChannel",
     "abc",
     "constant",
     "errors",
@@ -83,12 +89,14 @@ __all__ = [
 
 _HOMES = {
     "Address": "_messages",
+    "AppriseChannel": "channels.apprise",
     "ChannelPolicy": "_policies",
     "ConsoleChannel": "channels.console",
     "Content": "_messages",
     "DeadLetter": "_notifier.dead_letters",
     "Delivery": "_messages",
     "EmailChannel": "channels.email",
+    "FileChannel": "channels.file",
     "Filter": "_claims",
     "Lane": "_messages",
     "Markup": "_messages",
@@ -108,6 +116,7 @@ _HOMES = {
     "Status": "_messages",
     "TelegramChannel": "channels.telegram",
     "UnsubscribeLinks": "_unsubscribe",
+    "WebhookChannel": "channels.webhook",
     "constant": "_backoff",
     "exponential": "_backoff",
     "fallback": "_fallback",
