@@ -72,19 +72,45 @@ class Markup(enum.Enum):
     JSON = "json"
 
 
+def _limit_in_range(_: object, attribute: Any, value: int | None) -> None:
+    if value is not None and (type(value) is not int or value < 1):
+        raise ConfigurationError(f"{attribute.name} must be a whole number from 1, not {value!r}")
+
+
 @frozen
 class Part:
-    """One piece of content that a channel takes: its markup, and whether every template must have it."""
+    """One piece of content that a channel takes.
+
+    Attributes:
+        markup: the language it is written in.
+        required: whether every template must have it.
+        limit: the most that one send carries: characters; of MarkdownV2 the UTF-16 units after parsing, of JSON bytes of UTF-8.
+            A template may say that more than that is sent in pieces. Each is a send of its own: a channel that gives its
+            provider an idempotency key must put the content's ``number`` into it.
+    """
 
     markup: Markup
     required: bool = True
+    limit: int | None = field(default=None, validator=_limit_in_range)
 
 
 @frozen
 class Content:
-    """A rendered notification: the text of each part by its name."""
+    """A rendered notification: the text of each part by its name.
 
-    parts: Mapping[str, str]
+    Attributes:
+        number: 1, or which piece it is of a notification that is too long for one send.
+        rest: the pieces after the first, in their order; none of them has a rest.
+    """
+
+    parts: Mapping[str, str] = field(repr=False)
+    number: int = 1
+    rest: tuple["Content", ...] = ()
+
+    @property
+    def pieces(self) -> tuple["Content", ...]:
+        """All that is sent for it, in order."""
+        return (self, *self.rest)
 
     def __getitem__(self, part: str) -> str:
         return self.parts[part]

@@ -13,10 +13,10 @@ __all__ = ["TooLongError", "to_render_error"]
 
 
 class TooLongError(Exception):
-    """The output has grown over the limit."""
+    """The output has grown over the limit, or is longer than the channel carries; the reason never shows the text."""
 
-    def __init__(self, length: int, limit: int) -> None:
-        super().__init__(length, limit)
+    def __init__(self, length: int, limit: int, reason: str = "") -> None:
+        super().__init__(reason or f"the output is longer than {limit:,} characters")
         self.length, self.limit = length, limit
 
 
@@ -37,8 +37,7 @@ def to_render_error(error: Exception, template: str, part: str, file: str) -> No
         where = f"{file}, line {error.line} of the output" if error.line else file
         return InvalidContentError(f"{where}: {error}", template, part, error.line)
     if isinstance(error, TooLongError):
-        text = f"{place}: the output is longer than {error.limit:,} characters"
-        return ContentTooLongError(text, template, part, error.length, error.limit)
+        return ContentTooLongError(f"{place}: {error}", template, part, error.length, error.limit)
     return RenderError(f"{place}{f', line {line}' if line else ''}: {_reason(error)}", template, part)
 
 

@@ -80,4 +80,5 @@ HTML = Language(
         "link": _link,
     },
     str.strip,
+    body=None,
 )

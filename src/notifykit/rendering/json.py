@@ -10,7 +10,7 @@ from uuid import UUID
 
 from notifykit._messages import Markup
 from notifykit.rendering.fragments import Fragment, RefusedError, SolidFragment, whole
-from notifykit.rendering.language import InvalidTextError, Language
+from notifykit.rendering.language import Excess, InvalidTextError, Language
 
 __all__ = ["JSON", "JsonFragment"]
 
@@ -65,4 +65,9 @@ def _finish(text: str) -> str:
         raise InvalidTextError("a number is out of range or the nesting too deep") from None
 
 
-JSON = Language(JsonFragment, {"tojson": _to_json}, _finish)
+def _in_bytes(text: str, limit: int) -> Excess | None:
+    size = len(text.encode("utf-8", "replace"))
+    return Excess(size, limit, "bytes") if size > limit else None
+
+
+JSON = Language(JsonFragment, {"tojson": _to_json}, _finish, _in_bytes, body=None)

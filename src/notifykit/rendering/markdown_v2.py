@@ -14,6 +14,7 @@ from notifykit._messages import Markup
 from notifykit.rendering.fragments import RefusedError, SolidFragment, whole
 from notifykit.rendering.language import InvalidTextError, Language
 from notifykit.rendering.links import is_web_link, written_out
+from notifykit.rendering.markdown_v2_body import body, measure
 
 __all__ = ["MARKDOWN_V2", "MarkdownV2Fragment", "escape_markdown_v2"]
 
@@ -183,4 +184,6 @@ MARKDOWN_V2 = Language(
         "mention": _mention,
     },
     _finish,
+    measure,
+    body,
 )

@@ -4,12 +4,12 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeAlias, TypeVar
 
-from attrs import define, field
+from attrs import define, evolve, field
 from jinja2 import Template
 
 from notifykit._messages import Content, Lane, Markup, Part
 from notifykit.abc import Renderer
-from notifykit.errors import MissingPartError, MissingVariablesError, NotifykitError
+from notifykit.errors import MissingPartError, MissingVariablesError, NotifykitError, TemplateSyntaxError
 from notifykit.rendering.catalogue import Catalogue, Loader
 from notifykit.rendering.css import inline_css
 from notifykit.rendering.description import Description, parse_description
@@ -21,6 +21,7 @@ from notifykit.rendering.language import Language
 from notifykit.rendering.line import LINE
 from notifykit.rendering.localization import LOCAL_FILTERS, in_place
 from notifykit.rendering.markdown_v2 import MARKDOWN_V2
+from notifykit.rendering.overflow import Overflow, carried
 from notifykit.rendering.plain_text import html_to_text
 from notifykit.rendering.sources import Source, SourceLike, built_in_templates, to_source
 from notifykit.rendering.text import TEXT
@@ -86,6 +87,11 @@ class JinjaRenderer(Renderer):
         self._lock = threading.Lock()
         self._now: _Loaded | None = None
 
+    @property
+    def catalogue(self) -> Catalogue:
+        """The files that it renders from, as they are now."""
+        return self._load().catalogue
+
     def kinds(self, template: str) -> frozenset[str]:
         """Return the channel kinds that *template* has files for."""
         return frozenset(kind for kind, _ in self._load().catalogue.pairs(template))
@@ -118,7 +124,9 @@ class JinjaRenderer(Renderer):
         """
         loaded = self._load()
         chain = loaded.catalogue.chain(locale)
-        files, _ = self._files(loaded, template, kind, parts)
+        files, derived = self._files(loaded, template, kind, parts)
+        there = {part for each, part in loaded.catalogue.pairs(template) if each == kind}.union(derived)
+        _check_overflow(self._description(loaded, template), kind, parts, there)
         found = [self._variables(loaded, template, part, markup, Loader.full_name(path, chain)) for part, (markup, path) in files.items()]
         required = frozenset(name for each in found for name in each.required)
         optional = frozenset(name for each in found for name in each.optional)
@@ -145,14 +153,16 @@ class JinjaRenderer(Renderer):
         loaded = self._load()
         chain = loaded.catalogue.chain(locale)
         files, derived = self._files(loaded, template, kind, parts)
-        values = dict.fromkeys(self._description(loaded, template).optional) | dict(variables)
+        description = self._description(loaded, template)
+        values = dict.fromkeys(description.optional) | dict(variables)
         rendered: dict[str, str] = {}
         with in_place(locale, timezone):
             for part, (markup, path) in files.items():
                 rendered[part] = self._part(loaded, template, part, markup, Loader.full_name(path, chain), values)
         for part in derived:
             rendered[part] = html_to_text(rendered["html"])
-        return Content({part: rendered[part] for part in parts if part in rendered})
+        sent = {part: _carried(description, kind, part, parts[part], rendered[part]) for part in parts if part in rendered}
+        return _content(sent)
 
     def _part(self, loaded: _Loaded, template: str, part: str, markup: Markup, name: str, values: dict[str, Any]) -> str:
         environment = loaded.environments[markup]
@@ -212,6 +222,39 @@ class JinjaRenderer(Renderer):
                 filters = {**LOCAL_FILTERS, **self._filters}
                 self._now = _Loaded(catalogue, {each: MarkupEnvironment(LANGUAGES[each], loader, filters) for each in LANGUAGES})
             return self._now
+
+
+def _carried(description: Description, kind: str, part: str, declared: Part, text: str) -> tuple[str, ...]:
+    """Return the pieces that are sent of a rendered part."""
+    if declared.limit is None:
+        return (text,)
+    name = f"{kind}.{part}"
+    overflow = description.overflow.get(name, Overflow.ERROR)
+    call = lambda: carried(LANGUAGES[declared.markup], text, declared.limit, overflow)  # noqa: E731
+    return _guarded(call, description.name, part, f"{description.name}/{name}.j2")
+
+
+def _check_overflow(description: Description, kind: str, parts: Mapping[str, Part], there: set[str]) -> None:
+    """Refuse an ``overflow`` that cannot be: of a part that is not *there* or cannot be cut, or of two parts that are split."""
+    path = f"{description.name}/template.toml"
+    chosen = {name.partition(".")[2]: each for name, each in description.overflow.items() if name.startswith(f"{kind}.")}
+    for part, overflow in chosen.items():
+        if part not in there:
+            raise TemplateSyntaxError(f"{path}: overflow names {kind}.{part}, which the template does not have", description.name, part)
+        if overflow is not Overflow.ERROR and part in parts and LANGUAGES[parts[part].markup].body is None:
+            text = f"{path}: {kind}.{part} is {parts[part].markup.value}, which cannot be cut: its overflow is an error"
+            raise TemplateSyntaxError(text, description.name, part)
+    if list(chosen.values()).count(Overflow.SPLIT) > 1:
+        raise TemplateSyntaxError(f"{path}: only one part of {kind} can be split", description.name)
+
+
+def _content(sent: Mapping[str, tuple[str, ...]]) -> Content:
+    """Put the pieces together: a part that is in one piece stands in each of them."""
+    number = max((len(pieces) for pieces in sent.values()), default=1)
+    first, *rest = [
+        Content({part: pieces[min(place, len(pieces) - 1)] for part, pieces in sent.items()}, place + 1) for place in range(number)
+    ]
+    return evolve(first, rest=tuple(rest))
 
 
 def _guarded(call: Callable[[], T], template: str, part: str, file: str) -> T:

@@ -23,7 +23,7 @@ from notifykit.channels._http.endpoint import host_matches
 from notifykit.channels._http.wire import Call, Wire, require
 from notifykit.channels.push.answers import judge, location
 from notifykit.channels.push.keys import VapidHeaders, VapidKey, load_key
-from notifykit.channels.push.payload import compact, encrypt, topic
+from notifykit.channels.push.payload import MOST_BYTES, compact, encrypt, topic
 from notifykit.channels.push.subscription import PUSH_SERVICES, Subscription, parse_subscription
 from notifykit.errors import ChannelUnavailableError, ConfigurationError, InvalidAddressError, PermanentError
 
@@ -63,7 +63,7 @@ class PushChannel(Channel):
     """
 
     kind: ClassVar[str] = "push"
-    parts: ClassVar[Mapping[str, Part]] = {"json": Part(Markup.JSON)}
+    parts: ClassVar[Mapping[str, Part]] = {"json": Part(Markup.JSON, limit=MOST_BYTES)}
 
     def __init__(
         self,

@@ -64,7 +64,7 @@ class TelegramChannel(Channel):
     """
 
     kind: ClassVar[str] = "telegram"
-    parts: ClassVar[Mapping[str, Part]] = {"text": Part(Markup.MARKDOWN_V2)}
+    parts: ClassVar[Mapping[str, Part]] = {"text": Part(Markup.MARKDOWN_V2, limit=4096)}
     default_limits: ClassVar[str] = "30/minute"
 
     def __init__(
