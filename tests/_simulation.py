@@ -213,7 +213,8 @@ async def _day(world: World) -> None:
     for name in POLICIES:
         if rng.random() < 0.3:
             start = EPOCH + timedelta(seconds=rng.randint(0, 600))
-            world.outages[name] = (start, start + timedelta(seconds=rng.choice([5, 60, 300, 300, 600, 6 * 3600] if rng.random() < 0.2 else [5, 300])))
+            lengths = [5, 60, 300, 300, 600, 6 * 3600] if rng.random() < 0.2 else [5, 300]
+            world.outages[name] = (start, start + timedelta(seconds=rng.choice(lengths)))
     front = _notifier(world, bus, 0)
     messages: dict[str, Message] = {}
     async with trio.open_nursery() as nursery:

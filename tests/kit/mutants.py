@@ -13,10 +13,10 @@ from notifykit._clock import to_ms
 from notifykit._ids import new_id
 from notifykit._messages import Lane
 from notifykit._outcomes import Ack, Release, Retry
+from notifykit.buses.memory import MemoryBus
 from notifykit.buses.memory.keys import Holds, Keys
 from notifykit.buses.memory.queue import CLAIMED, WAITING, LaneQueue
 from notifykit.buses.memory.store import MemoryStore
-from notifykit.buses.memory import MemoryBus
 
 MUTANTS = {}
 
