@@ -78,6 +78,21 @@ class Catalogue:
             )
         return found
 
+    def locales(self, template: str) -> Sequence[str]:
+        """Return the locales that *template* has files in, or the shared files have, in their canonical spelling and sorted."""
+        folders = {path.split("/")[-2] for path in self.paths if path.count("/") > 1 and path.startswith((f"{template}/", "_"))}
+        return sorted({_canonical(folder) for folder in folders if _LOCALE.fullmatch(folder)})
+
+    @property
+    def paths(self) -> frozenset[str]:
+        """Every path of every source."""
+        return frozenset(path for _, paths in self.sources for path in paths)
+
+    def text(self, path: str) -> str:
+        """Return the text of the first file of this path, whatever its encoding; nothing if there is none."""
+        found = self.find(path, ())
+        return found[0].source.read(found[0].path).decode("utf-8", "replace") if found else ""
+
     def chain(self, locale: str | None) -> tuple[str, ...]:
         """Return the locale folders to look into for *locale*, from particular to general: ``cs-CZ``, ``cs``."""
         if not isinstance(locale, str) or not _LOCALE.fullmatch(locale):

@@ -70,6 +70,7 @@ class _Reader:
     reading: Reading = field(factory=Reading)
     open: list[Entity] = field(factory=list)
     begun: list[int] = field(factory=list)
+    places: list[int] = field(factory=list)
     shown: list[str] = field(factory=list)
     around: tuple[Entity, ...] = ()
     quote: Entity | None = None
@@ -96,7 +97,7 @@ class _Reader:
         if self.open and self.open[-1] is self.quote:
             self._close(len(self.source), 0)
         if self.open:
-            raise InvalidTextError("formatting is opened and not closed")
+            raise InvalidTextError(f"{self.open[-1].opening[:3]} is opened and not closed", self._line(self.places[-1]))
         self.reading.text = "".join(self.shown)
         return self.reading
 
@@ -112,7 +113,9 @@ class _Reader:
         goes_on = self.quote is not None and self.source.startswith(">", place + 1)
         if self.quote is not None and not goes_on:
             if self.open[-1] is not self.quote:
-                raise InvalidTextError("formatting is opened in a quotation and not closed there")
+                raise InvalidTextError(
+                    f"{self.open[-1].opening[:3]} is opened in a quotation and not closed there", self._line(self.places[-1])
+                )
             self._close(place, 0)
             self.around = ()  # what is around the quotation can be opened again in the next line only
         self._show("\n", place + 1)
@@ -141,7 +144,10 @@ class _Reader:
                 return place + 1  # quotations do not nest
             self.quote = Entity(_QUOTE)
             return self._open(self.quote, place, 1)
-        raise InvalidTextError(f"{char!r} has a meaning in MarkdownV2, and wants a backslash before it")
+        raise InvalidTextError(f"{char!r} has a meaning in MarkdownV2, and wants a backslash before it", self._line(place))
+
+    def _line(self, place: int) -> int:
+        return self.source.count("\n", 0, place) + 1
 
     def _at_line_end(self, place: int) -> bool:
         return place >= len(self.source) or (self.source[place] == "\n" and not self.source.startswith("\n>", place))
@@ -149,6 +155,7 @@ class _Reader:
     def _open(self, entity: Entity, place: int, length: int) -> int:
         self.open.append(entity)
         self.begun.append(len(self.shown))
+        self.places.append(place)
         self._changed()
         return place + length
 
@@ -156,6 +163,7 @@ class _Reader:
         if self.open.pop() is self.quote:
             self.quote = None
         self.begun.pop()
+        self.places.pop()
         self._changed()
         return place + length
 
