@@ -7,9 +7,11 @@ from typing import Any
 import attrs
 import pytest
 
-from notifykit._messages import Markup, Part
+from notifykit._messages import Content, Markup, Part
 from notifykit._notifications import Notification
+from notifykit.abc import Renderer
 from notifykit.channels.console import ConsoleChannel
+from notifykit.errors import ConfigurationError
 from notifykit.rendering import JinjaRenderer
 from notifykit.rendering.checking import Finding, Taker, check_templates
 from notifykit.rendering.html_structure import read_structure
@@ -285,6 +287,22 @@ def test_a_notification_class_must_have_the_fields_that_its_template_needs() -> 
 def test_a_notification_class_without_a_template_or_without_fields_is_an_error() -> None:
     assert "did you mean alerts?" in only({"alerts/telegram.text.j2": "x"}, notifications=[Alert]).text
     assert "attrs class or a dataclass" in only({"alert/telegram.text.j2": "x"}, notifications=[Bare]).text
+
+
+class Other(Renderer):
+    def kinds(self, template: str) -> frozenset[str]:
+        return frozenset()
+
+    def check(self, *args: Any, **kwargs: Any) -> None:
+        return
+
+    def render(self, *args: Any, **kwargs: Any) -> Content:
+        return Content({})
+
+
+def test_a_renderer_whose_files_are_not_known_is_refused() -> None:
+    with pytest.raises(ConfigurationError, match="not those of a Other"):
+        check_templates(Other(), CHANNELS)
 
 
 def test_no_finding_shows_a_value() -> None:

@@ -9,8 +9,9 @@ from attrs import field, frozen
 
 from notifykit._messages import Part
 from notifykit._notifications import Notification, template_name
-from notifykit.abc import Channel
+from notifykit.abc import Channel, Renderer
 from notifykit.errors import (
+    ConfigurationError,
     ContentTooLongError,
     InvalidContentError,
     MissingExtraError,
@@ -25,7 +26,7 @@ from notifykit.rendering.samples import Sample, samples
 from notifykit.rendering.shapes import Shape, find_shapes
 from notifykit.rendering.strays import files_of, find_strays
 
-__all__ = ["Finding", "Taker", "check_templates", "kinds_of"]
+__all__ = ["Finding", "Taker", "check_templates", "jinja_renderer", "kinds_of"]
 
 _NUMBER = re.compile(r"\d[\d,]*")
 
@@ -57,23 +58,35 @@ class Finding:
         return f"{self.severity}: {place}: {self.text}"
 
 
-def check_templates(
-    renderer: JinjaRenderer, channels: Mapping[str, Taker], notifications: Sequence[type[Notification]] = ()
-) -> list[Finding]:
+def check_templates(renderer: Renderer, channels: Mapping[str, Taker], notifications: Sequence[type[Notification]] = ()) -> list[Finding]:
     """Render everything with its examples and with made-up data, and return what is wrong, by template.
 
     Args:
         renderer: whose templates are checked.
         channels: those that the application has, by name.
         notifications: its notification classes, whose fields must cover what their templates need.
+
+    Raises:
+        ConfigurationError: it is no JinjaRenderer.
     """
-    kinds = kinds_of(channels)
+    renderer, kinds = jinja_renderer(renderer), kinds_of(channels)
     found: list[Finding] = []
     for template in renderer.templates():
         found += sorted(_Check(renderer, template, kinds).run(), key=lambda each: each.severity)  # errors first
     for notification in notifications:
         found += _check_class(renderer, notification, kinds)
     return list(dict.fromkeys(found))
+
+
+def jinja_renderer(renderer: Renderer) -> JinjaRenderer:
+    """Return *renderer*, whose files can be looked into.
+
+    Raises:
+        ConfigurationError: its files are not known.
+    """
+    if isinstance(renderer, JinjaRenderer):
+        return renderer
+    raise ConfigurationError(f"the templates of a JinjaRenderer can be checked and shown, not those of a {type(renderer).__name__}")
 
 
 def kinds_of(channels: Mapping[str, Taker]) -> dict[str, Mapping[str, Part]]:

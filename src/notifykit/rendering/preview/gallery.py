@@ -13,8 +13,9 @@ from attrs import field, frozen
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from notifykit._messages import Content, Markup, Part
-from notifykit.errors import NotifykitError, RenderError
-from notifykit.rendering.checking import Finding, Taker, check_templates, kinds_of
+from notifykit.abc import Renderer
+from notifykit.errors import NotifykitError, TemplateSyntaxError
+from notifykit.rendering.checking import Finding, Taker, check_templates, jinja_renderer, kinds_of
 from notifykit.rendering.preview.looks import Bubble, Card, Letter, Plain, bubble, card, in_scheme, plain
 from notifykit.rendering.renderer import JinjaRenderer
 from notifykit.rendering.samples import base_variables
@@ -65,7 +66,7 @@ class _Section:
 
 
 def write_gallery(
-    renderer: JinjaRenderer, channels: Mapping[str, Taker], out_folder: str | os.PathLike[str], *, templates: Sequence[str] | None = None
+    renderer: Renderer, channels: Mapping[str, Taker], out_folder: str | os.PathLike[str], *, templates: Sequence[str] | None = None
 ) -> Path:
     """Write ``index.html`` into *out_folder*, which is made if need be, and return its path.
 
@@ -76,9 +77,11 @@ def write_gallery(
         templates: only these; all of them by default.
 
     Raises:
-        OSError: it cannot be written.
+        ConfigurationError: it is no JinjaRenderer.
+        UnknownTemplateError: one of *templates* is not there.
+        OSError: the page cannot be written.
     """
-    kinds = kinds_of(channels)
+    renderer, kinds = jinja_renderer(renderer), kinds_of(channels)
     findings = check_templates(renderer, channels)
     names = renderer.templates() if templates is None else templates
     sections = [_section(renderer, name, number, kinds, findings) for number, name in enumerate(names, 1)]
@@ -108,7 +111,7 @@ def _section(
     shapes = find_shapes(catalogue.text(path) for path in files_of(catalogue, name))
     try:
         about = renderer.describe(name)
-    except RenderError:
+    except (TemplateSyntaxError, UnicodeDecodeError):
         return _Section(name, f"t{number}", "", "", [], own, [], frozenset())
     shown: list[_Shown] = []
     values: dict[str, Any] = {}
