@@ -9,6 +9,7 @@ from notifykit._messages import Message, Receipt, Status
 from notifykit._policies import ChannelPolicy
 from notifykit._suppression import look_up, suppress
 from notifykit._worker.attempt import attempt, foreign, render
+from notifykit._worker.pieces import Sent
 from notifykit.abc import Channel, Clock, Ledger, Renderer
 from notifykit.errors import AddressGoneError, NotifykitError, OutcomeUnknownError, RateLimitedError
 
@@ -33,12 +34,13 @@ class DirectSender:
             return _receipt(message, Status.SUPPRESSED, reason=standing.suppressed)
         try:
             content = render(self.renderer, self.channel, message)
-            await self._find_room(message)
+            for _ in content.pieces:
+                await self._find_room(message)
         except NotifykitError as error:
             return _receipt(message, Status.FAILED, error=error)
         except Exception as error:
             return _receipt(message, Status.FAILED, error=foreign(error))
-        result = await attempt(self.channel, message, content, self.policy.send_timeout)
+        result = await attempt(self.channel, message, Sent(content), self.policy.send_timeout)
         if isinstance(result.error, AddressGoneError):
             await suppress(self.ledger, message.channel, message.address, "gone")
         status = Status.SENT if result.error is None else Status.UNKNOWN if isinstance(result.error, OutcomeUnknownError) else Status.FAILED

@@ -1,13 +1,15 @@
-"""One attempt at one message: render, send, and time it."""
+"""One attempt at one message: render, send piece by piece, and time it."""
 
 import time
 import traceback
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
 
 import anyio
 from attrs import frozen
 
 from notifykit._messages import Content, Message
+from notifykit._worker.pieces import Sent
 from notifykit.abc import Channel, Renderer
 from notifykit.errors import NotifykitError, OutcomeUnknownError
 
@@ -16,11 +18,16 @@ __all__ = ["Result", "attempt", "foreign", "render"]
 
 @frozen
 class Result:
-    """What came of an attempt: the provider's id, or the error; and how long the channel took, in milliseconds."""
+    """What came of an attempt: what was sent, by this one and earlier ones; the error; how long the channel took, in milliseconds."""
 
-    provider_id: str | None
+    sent: Sent
     error: Exception | None
     delivery_time_ms: float
+
+    @property
+    def provider_id(self) -> str | None:
+        """The provider's id; of several pieces, their ids joined by commas."""
+        return self.sent.provider_id
 
 
 def render(renderer: Renderer, channel: Channel, message: Message) -> Content:
@@ -33,8 +40,30 @@ def render(renderer: Renderer, channel: Channel, message: Message) -> Content:
     )
 
 
-async def attempt(channel: Channel, message: Message, content: Content, timeout: timedelta) -> Result:
-    """Send once. Never raises for a delivery, but lets cancellation through."""
+async def _always(_: Sent) -> bool:
+    return True
+
+
+async def attempt(
+    channel: Channel, message: Message, sent: Sent, timeout: timedelta, goes_on: Callable[[Sent], Awaitable[bool]] = _always
+) -> Result:
+    """Send what is left, each piece once, until one fails. Never raises for a delivery, but lets cancellation through.
+
+    *timeout* is for each piece; *goes_on* is asked before each but the first.
+    """
+    took = 0.0
+    for place, piece in enumerate(sent.left):
+        if place and not await goes_on(sent):
+            break
+        provider_id, error, time_ms = await _send(channel, message, piece, timeout)
+        took += time_ms
+        if error is not None:
+            return Result(sent, error, took)
+        sent = sent.and_next(provider_id)
+    return Result(sent, None, took)
+
+
+async def _send(channel: Channel, message: Message, content: Content, timeout: timedelta) -> tuple[str | None, Exception | None, float]:
     provider_id: str | None = None
     error: Exception | None = None
     start = time.perf_counter()
@@ -47,7 +76,7 @@ async def attempt(channel: Channel, message: Message, content: Content, timeout:
         error = OutcomeUnknownError(f"the channel did not answer within {timeout.total_seconds():g} s")
     except Exception as raised:
         error = foreign(raised)
-    return Result(provider_id, error, (time.perf_counter() - start) * 1000)
+    return provider_id, error, (time.perf_counter() - start) * 1000
 
 
 def foreign(error: Exception) -> NotifykitError:

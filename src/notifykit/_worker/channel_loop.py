@@ -258,8 +258,10 @@ class ChannelLoop:
 
     def _judge(self, work: _Work, error: Exception) -> Outcome:
         if isinstance(error, BusError):
-            return Release()
-        return decide(foreign(error), work.claim, self._sender.retry, self._sender.time.now())
+            outcome: Outcome = Release()
+        else:
+            outcome = decide(foreign(error), work.claim, self._sender.retry, self._sender.time.now())
+        return self._sender.cut_off(work.claim, outcome)
 
     def _conclusion(self, claim: Claim, outcome: Outcome, cause: str = "", message: Message | None = None) -> Conclusion:
         return Conclusion(claim=claim, outcome=outcome, message=message, cause=cause, at=self._sender.time.now())
@@ -269,7 +271,7 @@ class ChannelLoop:
         for token, work in self._in_flight.items():
             if token in self._sending:
                 cut = OutcomeUnknownError("it was being sent when the worker was stopped")
-                outcome = decide(cut, work.claim, self._sender.retry, self._sender.time.now())
+                outcome = self._sender.cut_off(work.claim, decide(cut, work.claim, self._sender.retry, self._sender.time.now()))
             else:
                 outcome = Release()
             self._ended.append(self._conclusion(work.claim, outcome, "shutdown", work.message))

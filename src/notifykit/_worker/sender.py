@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 
-from attrs import evolve, frozen
+from attrs import evolve, field, frozen
 
 from notifykit._claims import Claim, Reason, Settled, StoredMessage
 from notifykit._clock import BusTime
@@ -11,13 +11,14 @@ from notifykit._codec import decode, envelope
 from notifykit._fallback import FAILURES, all_failed, next_messages
 from notifykit._ids import new_id
 from notifykit._limits import address_windows, channel_windows
-from notifykit._messages import Delivery, Message
+from notifykit._messages import Content, Delivery, Message
 from notifykit._outcomes import Ack, Bury, Outcome, Release, Retry, RetryPolicy, Settlement, decide, describe
 from notifykit._policies import ChannelPolicy
 from notifykit._suppression import Standing, pause_address, suppress
 from notifykit._worker.attempt import Result, attempt, foreign, render
 from notifykit._worker.conclusions import Conclusion
 from notifykit._worker.health import ChannelHealth
+from notifykit._worker.pieces import Sent, resumable, resumed
 from notifykit.abc import Bus, Channel, Ledger, Renderer
 from notifykit.errors import (
     AddressGoneError,
@@ -56,6 +57,8 @@ class Sender:
     health: ChannelHealth
     observers: Sequence[Observer] = ()
     should_send: ShouldSend | None = None
+    _sent: dict[str, Sent] = field(factory=dict)
+    """By token, how far the deliveries of several pieces that are under way have come."""
 
     async def conclude(self, claim: Claim, message: Message, standing: Standing | None) -> Conclusion | None:
         """Return how the claim ends; None when it was lost to another worker before it was sent."""
@@ -76,8 +79,11 @@ class Sender:
         if message.delivery is Delivery.AT_MOST_ONCE and not await self._settled_before(claim):
             return None
         era = self.health.era
-        result = await attempt(self.channel, message, content, self.policy.send_timeout)
+        result, wait = await self._send(claim, message, content)
         outcome = await self._outcome(claim, message, result, era)
+        self._sent.pop(claim.token, None)
+        if message.delivery is not Delivery.AT_MOST_ONCE:
+            outcome = resumable(wait or outcome, result.sent)
         settled = await self._try_anew(claim, message, outcome, result) if message.delivery is Delivery.AT_MOST_ONCE else None
         return self._conclusion(
             claim,
@@ -86,9 +92,33 @@ class Sender:
             provider_id=result.provider_id,
             error=result.error,
             delivery_time_ms=result.delivery_time_ms,
-            cause=type(result.error).__name__ if result.error else "",
+            cause=type(result.error).__name__ if result.error else "rate limit" if wait else "",
             settled=settled,
         )
+
+    def cut_off(self, claim: Claim, outcome: Outcome) -> Outcome:
+        """Return *outcome*, for a claim whose conclusion was interrupted, such that what was sent by then is not sent again."""
+        sent = self._sent.pop(claim.token, None)
+        return resumable(outcome, sent) if sent is not None else outcome
+
+    async def _send(self, claim: Claim, message: Message, content: Content) -> tuple[Result, Release | None]:
+        """Send what earlier attempts have left; return what came of it, and the release if the limits leave no room for the rest."""
+        wait: Release | None = None
+
+        async def goes_on(sent: Sent) -> bool:
+            nonlocal wait
+            self._sent[claim.token] = sent
+            try:
+                wait = await self._wait_for_room(message)
+            except BusError:
+                if message.delivery is not Delivery.AT_MOST_ONCE:
+                    raise
+            if message.delivery is Delivery.AT_MOST_ONCE:
+                wait = None  # it was settled before: the rest goes now or never
+            return wait is None
+
+        result = await attempt(self.channel, message, resumed(claim.progress, content), self.policy.send_timeout, goes_on)
+        return result, wait
 
     def _conclusion(self, claim: Claim, message: Message, outcome: Outcome, **facts: object) -> Conclusion:
         return Conclusion(claim=claim, outcome=outcome, message=message, at=self.time.now(), **facts)  # type: ignore[arg-type]
@@ -196,7 +226,7 @@ class Sender:
             return Settled.DONE
         spent = claim.attempt if isinstance(outcome, Retry) else claim.attempt - 1
         left = claim.envelope.max_attempts - spent
-        if isinstance(result.error, _NOTHING_SENT) and left > 0:
+        if isinstance(result.error, _NOTHING_SENT) and not result.sent.provider_ids and left > 0:
             wait = outcome.due_at if isinstance(outcome, Retry | Release) else None
             again = evolve(envelope(message), due_at=wait, max_attempts=left, idempotency_key=None)
             try:
