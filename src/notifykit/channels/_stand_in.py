@@ -10,8 +10,8 @@ __all__ = ["PARTS", "address_of", "parts_of", "shown"]
 
 PARTS: Mapping[str, Mapping[str, Part]] = {
     "email": {"subject": Part(Markup.LINE), "html": Part(Markup.HTML, required=False), "text": Part(Markup.TEXT, required=False)},
-    "telegram": {"text": Part(Markup.MARKDOWN_V2)},
-    "push": {"json": Part(Markup.JSON)},
+    "telegram": {"text": Part(Markup.MARKDOWN_V2, limit=4096)},
+    "push": {"json": Part(Markup.JSON, limit=3993)},
     "webhook": {"json": Part(Markup.JSON)},
     "apprise": {"title": Part(Markup.LINE, required=False), "body": Part(Markup.TEXT)},
 }
