@@ -123,6 +123,14 @@ def test_a_condition_is_tried_on_both_sides() -> None:
     assert "with side = 'sell'" in finding.text
 
 
+@pytest.mark.parametrize(("constant", "other"), [("'buy'", "'something else'"), ("3", "4"), ("true", "False")])
+def test_a_condition_that_knows_one_value_is_tried_with_another(constant: str, other: str) -> None:
+    finding = only({"a/telegram.text.j2": f"{{% if it == {constant} %}}x{{% else %}}x.{{% endif %}}"})
+    assert f"with it = {other}" in finding.text
+    quiet = f"{{% if it == {constant} %}}x{{% endif %}}y"
+    assert check({"a/telegram.text.j2": quiet}) == []
+
+
 def test_a_condition_on_a_field_or_a_number_or_on_being_there_is_tried_on_both_sides() -> None:
     example = '[example]\norder = {state = "open", count = 5, lines = [{sku = "a"}]}\nnote = "x"'
     field = "{% if order.state == 'shut' %}.{% endif %}x"
@@ -190,6 +198,7 @@ def test_a_bad_description_is_an_error() -> None:
         ("<div><b>x</div>", "<b> is still open when </div> comes"),
         ("<div>", "<div> is still open at the end"),
         ("x</p>", "</p> closes nothing"),
+        ("<p>a<div>b</div></p>", "</p> closes nothing"),
         ("<br></br>", "</br> means nothing"),
         ("<div/>", "closes nothing in HTML"),
         ('<p id="a" id="b">x</p>', "has an attribute twice"),
@@ -305,6 +314,24 @@ def test_a_renderer_whose_files_are_not_known_is_refused() -> None:
         check_templates(Other(), CHANNELS)
 
 
+def test_a_class_is_compared_on_the_channels_whose_files_can_be_read() -> None:
+    files = {"alert/telegram.text.j2": "{% broken", "alert/push.json.j2": '{"title": "x {{ title }} {{ where }}"}'}
+    found = check(files, [Alert])
+    assert [each.text for each in found if "class" in each.text] == ["class Alert lacks the fields where"]
+    assert len(found) == 2
+
+
+def test_examples_that_lack_what_a_condition_asks_for_are_left_as_they_are() -> None:
+    text = "{% if user.kind is defined and user.kind == 'a' or not user.name %}b{% endif %}x{{ user.name if user.name else '' }}"
+    assert check({"a/telegram.text.j2": text, "a/template.toml": "[example]\nuser = {name = 'Ada'}"}) == []
+
+
+def test_an_image_inside_the_mail_is_no_link_and_an_empty_text_is_what_telegram_says() -> None:
+    assert check({"a/email.subject.j2": "x", "a/email.html.j2": '<img src="cid:logo"><img src="data:image/png;base64,x">'}) == []
+    assert [text for _, _, text in inspect(Markup.MARKDOWN_V2, "telegram", "**")] == ["Telegram takes no empty text"]
+    assert "takes no empty text" in only({"a/telegram.text.j2": "{% if side == 'buy' %}x{% endif %}"}).text
+
+
 def test_no_finding_shows_a_value() -> None:
     toml = '[example]\ntoken = "s3cret-value"'
     found = check({"a/telegram.text.j2": "{{ token.nope }}", "a/push.json.j2": "{{ token }}", "a/template.toml": toml})
@@ -317,6 +344,8 @@ def test_data_is_made_up_in_the_shape_that_the_template_asks_for() -> None:
         "{{ user.name }} {% for line in order.lines|sort(attribute='sku') %}{{ line.sku }}{{ line.qty * 2 }}{% endfor %}"
         "{{ sent|datetime }}{% if kind == 'a' %}{% endif %}{% set o = parcel %}{{ o.weight|number }}{{ home_url }}{{ names[0] }}"
         "{% for key, value in facts.items() %}{{ key }}{% endfor %}{% macro m(x) %}{{ x.y }}{% endmacro %}"
+        "{{ company_logo_image }}{{ reply_email }}{% for each in range(3) %}{{ each }}{% endfor %}{{ (1 + 1).real }}{{ names|last }}"
+        "{% if 1 == 2 or x > y %}{% elif tail is none %}{% endif %}{% for f in facts %}{{ f }}{% endfor %}"
     )
     made = {name: shape.sample(name) for name, shape in find_shapes([template, "{% broken"]).items()}
     assert made["user"] == {"name": "Name"}
@@ -326,4 +355,6 @@ def test_data_is_made_up_in_the_shape_that_the_template_asks_for() -> None:
     assert made["sent"].tzinfo is not None
     assert len(made["names"]) == 2
     assert isinstance(made["facts"], dict)
-    assert "x" not in made
+    assert (made["company_logo_image"], made["reply_email"]) == ("https://example.com/company-logo-image.png", "ada@example.com")
+    assert {"x", "y", "tail"} <= set(made)
+    assert not {"key", "value", "each", "line", "f", "o"} & set(made)

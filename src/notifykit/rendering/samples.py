@@ -72,7 +72,7 @@ def _choices(own: Mapping[str, Any], shapes: Mapping[str, Shape], certain: bool)
         for name, shape in shapes.items()
         if name in own
         for path, inner in shape.walk()
-        for value in (*inner.choices, *([None] if inner.tested else []))
+        for value in (*inner.choices, *_other(own, (name, *path), inner), *([None] if inner.tested else []))
     ]
     for path, value in list(dict.fromkeys((path, repr(value)) for path, value in wanted))[:_MOST_CHOICES]:
         given = next(each for where, each in wanted if where == path and repr(each) == value)
@@ -80,6 +80,16 @@ def _choices(own: Mapping[str, Any], shapes: Mapping[str, Shape], certain: bool)
         if changed != own:
             name = ".".join(path).replace(".[]", "[]")
             yield Sample(f"{name} = {value}" if given is not None else f"{name} empty", changed, certain)
+
+
+def _other(own: Mapping[str, Any], path: tuple[str, ...], shape: Shape) -> list[Any]:
+    """Return a value for the other side where a condition knows one constant only, and the example has that."""
+    one = shape.choices[0] if len({repr(each) for each in shape.choices}) == 1 else None
+    if one is None or _changed(own, path, one) != own:
+        return []
+    if isinstance(one, str):
+        return ["something else"]
+    return [not one] if isinstance(one, bool) else [one + 1]
 
 
 def _changed(value: Any, path: tuple[str, ...], new: Any) -> Any:
