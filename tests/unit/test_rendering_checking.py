@@ -106,7 +106,9 @@ def test_a_fault_in_a_locale_names_the_locale_and_one_in_all_of_them_is_said_onc
     assert str(found[0]).startswith("error: a push.json [de]: ")
 
 
-@pytest.mark.parametrize("text", ["1.5", "*open", "a_b", "> quote\na > b", "[a](http://x.example", "{{ title|bold }}!"])
+@pytest.mark.parametrize(
+    "text", ["1.5", "*open", "a_b", "> quote\na > b", "[a](http://x.example", "![a](http://x.example/)", "{{ title|bold }}!"]
+)
 def test_markdown_that_telegram_refuses_is_an_error(text: str) -> None:
     finding = only({"a/telegram.text.j2": text})
     assert "Telegram refuses it" in finding.text

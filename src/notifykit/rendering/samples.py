@@ -20,6 +20,7 @@ _LONG = ("Lorem ipsum dolor sit amet " * 6) + "x" * 60
 _MOST_CHOICES = 60
 
 _ALL: frozenset[Topic] = frozenset(["structure", "link", "size", "empty"])
+_WITH_ADVICE: frozenset[Topic] = frozenset([*_ALL, "advice"])
 
 
 @frozen
@@ -49,7 +50,7 @@ def samples(example: Mapping[str, Any], variables: Variables, shapes: Mapping[st
     base = base_variables(example, variables, shapes)
     certain = variables.required <= set(example)
     own = {name: value for name, value in base.items() if name in variables.required or name in example}
-    yield Sample("" if certain else "made-up values", own, certain, _ALL | {"advice"})
+    yield Sample("" if certain else "made-up values", own, certain, _WITH_ADVICE)
     for name in sorted(variables.optional):
         yield Sample(f"{name} absent", {each: value for each, value in own.items() if each != name}, certain)
         if name not in example:

@@ -172,7 +172,7 @@ class _Walk:
             match operand:
                 case nodes.Operand(op="eq" | "ne", expr=nodes.Const(value=value)):
                     shape.choices.append(value)
-                case nodes.Operand(op="in" | "notin", expr=nodes.List(items=items) | nodes.Tuple(items=items)):
+                case nodes.Operand(op=op, expr=nodes.List(items=items) | nodes.Tuple(items=items)) if op.endswith("in"):
                     shape.choices += [each.value for each in items if isinstance(each, nodes.Const)]
                 case nodes.Operand(op="lt" | "lteq" | "gt" | "gteq", expr=nodes.Const(value=int() | float() as value)):
                     shape.kind = "number"

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from attrs import field, frozen
+from attrs import frozen
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from notifykit._messages import Content, Markup, Part
@@ -53,15 +53,13 @@ class _Section:
     findings: Sequence[Finding]
     variables: Sequence[tuple[str, str]]
     made_up: frozenset[str]
-    kinds: Sequence[str] = field(init=False)
-    locales: Sequence[str] = field(init=False)
 
-    @kinds.default
-    def _all_kinds(self) -> Sequence[str]:
+    @property
+    def kinds(self) -> Sequence[str]:
         return sorted({each.kind for each in self.shown})
 
-    @locales.default
-    def _all_locales(self) -> Sequence[str]:
+    @property
+    def locales(self) -> Sequence[str]:
         return sorted({each.locale for each in self.shown if each.locale is not None})
 
 
