@@ -3,12 +3,26 @@
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
+from weakref import WeakValueDictionary
 
 import anyio
 import pytest
 
-from notifykit import ChannelPolicy, Delivery, Filter, Lane, Message, Notifier, Reason, Recipient, RetryPolicy, Status, constant
+from notifykit import (
+    ChannelPolicy,
+    Delivery,
+    EmailChannel,
+    Filter,
+    Lane,
+    Message,
+    Notifier,
+    Reason,
+    Recipient,
+    RetryPolicy,
+    Status,
+    constant,
+)
 from notifykit.buses.memory import MemoryBus
 from notifykit.errors import (
     AddressGoneError,
@@ -31,6 +45,7 @@ from notifykit.events import (
     BusUnreachable,
     ChannelDown,
     ChannelRecovered,
+    DefaultLimitReached,
     Delivered,
     Died,
     Enqueued,
@@ -318,6 +333,63 @@ async def test_a_campaign_streams_in_batches_and_counts_everyone(make: Any) -> N
     assert [type(error) for _, error in progress.errors] == [InvalidAddressError, NoAddressError]
     assert seen == [500, 1000, 1500, 2000, 2500, 2503]
     assert (again.enqueued, again.duplicates) == (0, 2501)
+
+
+async def test_ten_thousand_recipients_stream_through_without_being_held_in_memory(make: Any) -> None:
+    alive: WeakValueDictionary[int, Recipient] = WeakValueDictionary()
+    most = 0
+
+    async def people() -> Any:
+        nonlocal most
+        for n in range(10_000):
+            recipient = Recipient(f"user:{n}", {"sms": f"+1{n}"})
+            alive[n] = recipient
+            most = max(most, len(alive))
+            yield recipient
+
+    async with make(ScriptedChannel(), unsubscribe=None) as notifier:
+        progress = await notifier.campaign("june", "shipped", people(), {"order": 0}, batch_size=200)
+    assert (progress.recipients, progress.enqueued) == (10_000, 10_000)
+    assert most <= 401, "no more than the batch being read and the one being stored"
+
+
+async def test_counters_tell_exactly_what_became_of_the_messages(make: Any) -> None:
+    channel = ScriptedChannel(TransientError("busy"), PermanentError("no"))
+    async with make(channel, policies={"sms": ChannelPolicy(concurrency=1)}) as notifier:
+        await notifier.enqueue([ADA, BOB], "shipped", {"order": 81}, idempotency_key="once")
+        await notifier.enqueue(ADA, "shipped", {"order": 81}, idempotency_key="once")
+        await notifier.drain()
+        counters = (await notifier.stats()).counters["sms", Lane.TRANSACTIONAL]
+    assert (counters.enqueued, counters.duplicates, counters.acked, counters.retried, counters.died) == (3, 1, 2, 1, 1)
+
+
+async def test_extra_variables_and_built_in_templates_are_fine(make: Any) -> None:
+    channel = ScriptedChannel()
+    async with make(channel) as notifier:
+        await notifier.enqueue(ADA, "shipped", {"order": 81, "colour": "red"})
+        await notifier.drain()
+        assert "stop_loss_failure" in notifier.renderer.templates()
+    assert channel.sent == [("+15550001", "Order 81 is on its way")]
+
+
+async def test_a_default_limit_that_holds_messages_back_is_told_once(make: Any, events: list[Event]) -> None:
+    class Limited(ScriptedChannel):
+        default_limits: ClassVar[str] = EmailChannel.default_limits
+
+    assert EmailChannel.default_limits == "10/hour"
+    channel = Limited()
+    async with make(channel) as notifier:
+        for order in range(12):
+            await notifier.enqueue(ADA, "shipped", {"order": order})
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(notifier.run)
+            with anyio.fail_after(10):
+                while not of(events, DefaultLimitReached):
+                    await anyio.sleep(0.001)
+            notifier.stop()
+        assert (await notifier.stats()).depths["sms", Lane.TRANSACTIONAL].ready == 2
+    assert len(channel.sent) == 10
+    assert len(of(events, DefaultLimitReached)) == 1
 
 
 async def test_an_empty_campaign_is_fine(make: Any) -> None:
