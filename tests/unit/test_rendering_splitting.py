@@ -111,7 +111,9 @@ TEMPLATES = st.lists(st.recursive(WORDS.map(lambda word: f"{{{{ {word!r} }}}}"),
 QUOTES = st.lists(
     st.one_of(
         st.tuples(
-            st.sampled_from([">{}\n", ">{}\n>more {}\n", "**>{}||\n", "**>{}\n>{}||\n", ">{}\n>```\ncode {}\n```\n"]),
+            st.sampled_from(
+                [">{}\n", ">{}\n>more {}\n", "**>{}||\n", "**>{}\n>{}||\n", ">{}\n>```\ncode {}\n```\n", "*_x{}\n>{}\ny_ z*\n"]
+            ),
             WORDS.map(lambda w: w.replace("\n", "")),
         ).map(lambda both: both[0].replace("{}", escape_markdown_v2(both[1]))),
         WORDS.map(lambda word: escape_markdown_v2(word) + "\n"),
@@ -226,6 +228,7 @@ def test_what_telegram_refuses_is_refused_and_the_rest_read_alike(markdown: str)
         (">one\n>two", 4, [">one", ">two"]),
         ("**>one\n>two||", 4, [">one||", ">two||"]),
         (">one\n**>two", 8, [">one\n**>two"]),
+        ("*a\n>b\nccc d*", 8, ["*a\n*>*b*\n*ccc*", "*d*"]),
         ("a\\.b\\.c", 3, ["a\\.b", "\\.c"]),
         ("![👍](tg://emoji?id=5368324170671202286) one", 3, ["![👍](tg://emoji?id=5368324170671202286)", "one"]),
         ("*one* two", 5, ["*one*", "two"]),

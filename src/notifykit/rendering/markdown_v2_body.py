@@ -90,8 +90,7 @@ class MarkdownV2Body:
             pen.turn(reading.entities[place], reading.quotes[place])
             pen.show(reading.sources[place])
         if tail:
-            goes_on = reading.quotes[stop - 1] is reading.quotes[stop]
-            shared = _shared(reading.entities[stop - 1], reading.entities[stop]) if goes_on else 0
+            shared = _shared(reading.entities[stop - 1], reading.entities[stop])
             pen.turn(reading.entities[stop - 1][:shared], reading.quotes[stop - 1])
             pen.show(tail)
         pen.turn((), None)
