@@ -38,6 +38,7 @@ FAMILY, FLAG, SKIN, HEART = "👨‍👩‍👧", "🇨🇿", "👍🏽", "❤�
         ("one \n  \n two", 6, ["one", "two"]),
         ("one\xa0two", 5, ["one\xa0t", "wo"]),
         ("abcdef", 2, ["ab", "cd", "ef"]),
+        ("one \u0301two", 4, ["one", " \u0301tw", "o"]),
         (FAMILY * 2, 7, [FAMILY, FAMILY]),
         (FLAG * 3, 3, [FLAG, FLAG, FLAG]),
         (SKIN * 2, 3, [SKIN, SKIN]),
@@ -79,7 +80,20 @@ def test_the_pieces_are_the_text_but_for_white_space_at_the_cuts(text: str, limi
 
 
 @pytest.mark.parametrize(
-    "cluster", [FAMILY, FLAG, SKIN, HEART, "e\u0301", "\r\n", "\u1112\u1161\u11ab", "\U0001f3f4\U000e0067\U000e007f", "ｶﾞ"]
+    "cluster",
+    [
+        FAMILY,
+        FLAG,
+        SKIN,
+        HEART,
+        "e\u0301",
+        "\r\n",
+        "\u1112\u1161\u11ab",
+        "\U0001f3f4\U000e0067\U000e007f",
+        "\u1100\uac00",
+        "\ud800\udc00",
+        "ｶﾞ",
+    ],
 )
 def test_what_people_see_as_one_character_has_no_boundary_in_it(cluster: str) -> None:
     text = f"a{cluster}{cluster}b"
@@ -349,8 +363,9 @@ def test_too_many_entities_and_too_many_bytes_are_too_long() -> None:
 
 
 def test_an_over_long_text_that_telegram_would_refuse_is_invalid() -> None:
-    with pytest.raises(InvalidContentError, match="opened and not closed"):
-        render("split", "*{{ x }}")
+    for broken in ("*{{ x }}", ">*{{ x }}\n*"):
+        with pytest.raises(InvalidContentError, match=r"is opened .*not closed"):
+            render("split", broken)
 
 
 @pytest.mark.parametrize(
