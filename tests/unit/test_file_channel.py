@@ -153,6 +153,15 @@ async def test_the_same_message_again_replaces_its_file(tmp_path: Path) -> None:
 
 
 @pytest.mark.anyio
+async def test_the_pieces_of_one_notification_lie_side_by_side(tmp_path: Path) -> None:
+    patient = FileChannel(tmp_path / "out", "telegram")
+    message = message_to(patient, 42)
+    for number in (1, 2):
+        await patient.send(message.address, Content({"text": f"piece {number}"}, number=number), message)
+    assert [file.name for file in inside(patient._folder)] == [f"{message.id}-2.json", f"{message.id}.json"]
+
+
+@pytest.mark.anyio
 async def test_names_are_in_the_order_of_the_messages(tmp_path: Path) -> None:
     patient = FileChannel(tmp_path)
     messages = [message_to(patient) for _ in range(20)]

@@ -196,6 +196,8 @@ VALUES = st.one_of(
         ["{{ x }}", "{% if %}", "<script>alert(1)</script>", "&lt;b&gt;", "\\", "\\_", '"}', "*a*", "[a](https://b.c)", "]]>", "%s", "{}"]
     ),
 ).map(lambda text: " ".join(text.split(" ")))
+# joined to itself, "\n…\r" makes one line end of two, as it would in any text
+VALUES = VALUES.filter(lambda text: not (text.startswith("\n") and text.endswith("\r")))
 
 
 @ALL

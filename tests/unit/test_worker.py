@@ -243,6 +243,15 @@ async def test_under_the_limit_passes_and_over_it_waits(make: Any, events: list[
     assert {each.attempt for each in of(events, Delivered)} == {1}
 
 
+async def test_drain_returns_when_the_bus_is_empty_though_the_window_is_full(make: Any) -> None:
+    channel = ScriptedChannel()
+    async with make(channel, policies={"sms": ChannelPolicy(limits="1/hour")}) as notifier:
+        await notifier.enqueue(ADA, "shipped", {"order": 1})
+        with anyio.fail_after(10):
+            await notifier.drain()
+    assert len(channel.sent) == 1
+
+
 async def test_a_limit_of_each_address_postpones_only_that_address(make: Any, events: list[Event]) -> None:
     channel = ScriptedChannel()
     async with make(channel, policies={"sms": ChannelPolicy(address_limits="1/second", concurrency=1)}) as notifier:

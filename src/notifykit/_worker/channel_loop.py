@@ -51,7 +51,6 @@ class ChannelLoop:
         self._arrived = anyio.Event()
         self._stopping = False
         self._finished = False
-        self._found_nothing = False
         self._looks = 0
         self._told_default = False
         self._bus_failures = 0
@@ -66,8 +65,8 @@ class ChannelLoop:
 
     @property
     def idle(self) -> bool:
-        """Whether nothing is under way and the last claim found nothing."""
-        return self._found_nothing and not self._in_flight and not self._ended
+        """Whether nothing is under way; what the bus holds is for the bus to say."""
+        return not self._in_flight and not self._ended
 
     def ring(self) -> None:
         """Look at the bus again: something may have become claimable."""
@@ -126,7 +125,6 @@ class ChannelLoop:
         self._tell(ended, found.settled)
         await self._take(found)
         await self._tell_dead(found)
-        self._found_nothing = not found.claims and any(room.values())
         if found.claims or self._ended:
             self._looks = 0
             return None
@@ -218,7 +216,6 @@ class ChannelLoop:
     def _bus_failed(self, error: Exception) -> timedelta:
         """Say so once, and try again with growing waits; what has ended is kept and settled later."""
         self._bus_failures += 1
-        self._found_nothing = False
         if self._bus_failures == 1:
             tell(self._sender.observers, BusUnreachable(error=f"{type(error).__name__}: {error}"))
         self._changed = anyio.Event()

@@ -79,7 +79,8 @@ class FileChannel(Channel):
         Raises: ChannelUnavailableError, when the folder cannot be written to.
         """
         form, suffix = (as_eml, "eml") if self.kind == "email" else (as_json, "json")
-        path = self._folder / f"{_name(message.id)}.{suffix}"
+        piece = f"-{content.number}" if content.number > 1 else ""
+        path = self._folder / f"{_name(message.id)}{piece}.{suffix}"
         await self._in_thread(lambda: _write(path, form(address, content, message, self.parts)))
         return None
 
