@@ -23,6 +23,7 @@ from notifykit._notifier.compose import CampaignOptions, MessageOptions
 from notifykit._notifier.dead_letters import DeadLetter
 from notifykit._notifier.notifier import Notifier as AsyncNotifier
 from notifykit._unsubscribe import UnsubscribeToken
+from notifykit.abc import Bus
 from notifykit.errors import BusClosedError
 
 __all__ = ["Notifier"]
@@ -34,7 +35,7 @@ _Recipients = Recipient | str | Sequence[Recipient | str]
 class Notifier:
     """:class:`notifykit.Notifier` for synchronous code; takes the same arguments, or an asynchronous notifier to drive."""
 
-    def __init__(self, notifier: AsyncNotifier | Any, **options: Any) -> None:
+    def __init__(self, notifier: AsyncNotifier | Bus | str, **options: Any) -> None:
         self._notifier = notifier if isinstance(notifier, AsyncNotifier) else AsyncNotifier(notifier, **options)
         self._exits = ExitStack()
         self._portal: BlockingPortal | None = None

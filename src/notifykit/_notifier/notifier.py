@@ -82,11 +82,11 @@ class Notifier(Operating):
         grace: timedelta = timedelta(seconds=25),
         clock: Clock | None = None,
     ) -> None:
-        self.bus = get_bus(bus) if isinstance(bus, str) else bus
+        self.bus: Bus = get_bus(bus) if isinstance(bus, str) else bus
         self.channels: Mapping[str, Channel] = {
             name: channel_from_url(each) if isinstance(each, str) else each for name, each in channels.items()
         }
-        self.renderer = templates if isinstance(templates, Renderer) else JinjaRenderer(*_several(templates))
+        self.renderer: Renderer = templates if isinstance(templates, Renderer) else JinjaRenderer(*_several(templates))
         self._aside = MemoryBus() if self.bus.ledger is None else None
         self.ledger: Ledger = self.bus.ledger or self._aside.ledger  # type: ignore[union-attr]
         self._policies = _policies(self.channels, policies or {})

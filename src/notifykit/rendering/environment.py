@@ -93,8 +93,8 @@ class _Undefined(StrictUndefined):
 class MarkupEnvironment(ImmutableSandboxedEnvironment):
     """Where the templates of one markup are compiled."""
 
-    code_generator_class = _FragmentCodeGenerator
-    context_class = _FragmentContext
+    code_generator_class: type[CodeGenerator] = _FragmentCodeGenerator
+    context_class: type[Context] = _FragmentContext
 
     def __init__(self, language: Language, loader: Loader, filters: Mapping[str, Callable[..., Any]]) -> None:
         super().__init__(
@@ -109,10 +109,16 @@ class MarkupEnvironment(ImmutableSandboxedEnvironment):
         self._files = loader
         self.language = language
         self.fragment: type[Fragment] = language.fragment
-        self.runtime = (self.fragment, self.fragment.output, self.fragment.concat, _FragmentMacro, _FragmentTemplateReference)
-        self.filters = {**filters_for(self.fragment), **filters, **language.filters}
-        self.tests = {name: test for name, test in self.tests.items() if name not in _UNSAFE_TESTS}
-        self.globals = {name: self.globals[name] for name in _GLOBALS}
+        self.runtime: tuple[Any, ...] = (
+            self.fragment,
+            self.fragment.output,
+            self.fragment.concat,
+            _FragmentMacro,
+            _FragmentTemplateReference,
+        )
+        self.filters: dict[str, Any] = {**filters_for(self.fragment), **filters, **language.filters}
+        self.tests: dict[str, Any] = {name: test for name, test in self.tests.items() if name not in _UNSAFE_TESTS}
+        self.globals: dict[str, Any] = {name: self.globals[name] for name in _GLOBALS}
 
     def join_path(self, template: str, parent: str) -> str:
         """Return the full name of what *parent* calls *template*; see :class:`~notifykit.rendering.catalogue.Loader`."""

@@ -17,7 +17,8 @@ class TooLongError(Exception):
 
     def __init__(self, length: int, limit: int, reason: str = "") -> None:
         super().__init__(reason or f"the output is longer than {limit:,} characters")
-        self.length, self.limit = length, limit
+        self.length: int = length
+        self.limit: int = limit
 
 
 def to_render_error(error: Exception, template: str, part: str, file: str) -> NotifykitError:

@@ -1,7 +1,7 @@
 """HTML: values are escaped for text and quoted attributes; controls and noncharacters, which HTML forbids, are removed."""
 
 import re
-from typing import Any
+from typing import Any, ClassVar
 
 from markupsafe import escape as escape_html
 
@@ -26,7 +26,7 @@ class HtmlFragment(SolidFragment):
 
     __slots__ = ()
     markup = Markup.HTML
-    units = re.compile(r"(?s)<[^>]*>|&[^;\s]{1,32};|.")
+    units: ClassVar[re.Pattern[str]] = re.compile(r"(?s)<[^>]*>|&[^;\s]{1,32};|.")
 
     @classmethod
     def escape_text(cls, text: str) -> str:

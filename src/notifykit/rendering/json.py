@@ -5,7 +5,7 @@ import re
 from datetime import date, datetime, time
 from decimal import Decimal
 from json.encoder import encode_basestring
-from typing import Any, NoReturn
+from typing import Any, ClassVar, NoReturn
 from uuid import UUID
 
 from notifykit._messages import Markup
@@ -20,7 +20,7 @@ class JsonFragment(SolidFragment):
 
     __slots__ = ()
     markup = Markup.JSON
-    units = re.compile(r"(?s)\\u[0-9a-fA-F]{4}|\\.|.")
+    units: ClassVar[re.Pattern[str]] = re.compile(r"(?s)\\u[0-9a-fA-F]{4}|\\.|.")
 
     @classmethod
     def escape_text(cls, text: str) -> str:

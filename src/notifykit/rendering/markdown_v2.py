@@ -7,7 +7,7 @@ Source: Bot API, "MarkdownV2 style"; behaviour measured against TDLib's parser.
 
 import re
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 from unicodedata import is_normalized, normalize
 
 from notifykit._messages import Markup
@@ -59,7 +59,7 @@ class MarkdownV2Fragment(SolidFragment):
 
     __slots__ = ()
     markup = Markup.MARKDOWN_V2
-    units = re.compile(f"(?s)[{_PRE}{_LINK}][^{_ARGUMENT}]*{_ARGUMENT}|\\\\.|.")
+    units: ClassVar[re.Pattern[str]] = re.compile(f"(?s)[{_PRE}{_LINK}][^{_ARGUMENT}]*{_ARGUMENT}|\\\\.|.")
 
     @classmethod
     def escape_text(cls, text: str) -> str:

@@ -83,7 +83,7 @@ class MemoryBus(Bus):
             raise ConfigurationError("capacity must be at least 1, or None")
         settings = _Settings(clock, idempotency_ttl, campaign_after, capacity)
         self._shared = self._share(name, settings)
-        self.store = self._shared.store
+        self.store: MemoryStore = self._shared.store
         self.ledger = MemoryLedger(self)
         self._is_open = False
         self._calls = 0

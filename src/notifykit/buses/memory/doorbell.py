@@ -14,7 +14,7 @@ class Doorbell:
     """Counts its rings, so that a listener finds out that it rang before it listened. Its owner holds a lock around each call."""
 
     def __init__(self) -> None:
-        self.rings = 0
+        self.rings: int = 0
         self._listeners: dict[anyio.Event, Callable[[], object]] = {}
 
     def ring(self) -> None:

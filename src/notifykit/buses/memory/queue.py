@@ -18,22 +18,22 @@ _NOTHING = Envelope(id="gone", channel="gone", lane=Lane.TRANSACTIONAL)
 class Record:
     """A stored message; times are bus time in milliseconds. What seldom differs lies in the class, to enqueue fast."""
 
-    state = WAITING
-    attempts = 0
-    takeovers = 0
-    replays = 0
+    state: int = WAITING
+    attempts: int = 0
+    takeovers: int = 0
+    replays: int = 0
     reason: Reason | None = None
     error: str | None = None
-    died_at = 0
-    claimed_at = 0
-    lease_until = 0
-    number = 0
-    token = ""
-    progress = b""
-    awaits_expiry = False
+    died_at: int = 0
+    claimed_at: int = 0
+    lease_until: int = 0
+    number: int = 0
+    token: str = ""
+    progress: bytes = b""
+    awaits_expiry: bool = False
 
     def __init__(self, envelope: Envelope, seq: int, due: int, expires: int) -> None:
-        self.envelope = envelope
+        self.envelope: Envelope = envelope
         self.seq = seq
         self.due = due
         self.expires = expires
@@ -53,7 +53,7 @@ class LaneQueue:
     """
 
     def __init__(self) -> None:
-        self.counters = dict.fromkeys(Counters.__annotations__, 0)
+        self.counters: dict[str, int] = dict.fromkeys(Counters.__annotations__, 0)
         self._queue: deque[Record] = deque()
         self._heap: list[tuple[int, int, Record]] = []
         self._left = 0
@@ -105,7 +105,7 @@ class ChannelQueue:
     """One channel: its lanes, its leases and its expiries."""
 
     def __init__(self) -> None:
-        self.lanes = {lane: LaneQueue() for lane in Lane}
+        self.lanes: dict[Lane, LaneQueue] = {lane: LaneQueue() for lane in Lane}
         self.claimed = 0
         self.transactional_run = 0
         """Transactional claims since the last campaign one."""

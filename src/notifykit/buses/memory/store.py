@@ -52,9 +52,9 @@ class MemoryStore:
     def __init__(
         self, clock: Clock, idempotency_ttl: timedelta = timedelta(hours=24), campaign_after: int | None = None, capacity: int | None = None
     ) -> None:
-        self.lock = threading.RLock()
-        self.time = StoreTime(clock)
-        self.bell = Doorbell()
+        self.lock: threading.RLock = threading.RLock()
+        self.time: StoreTime = StoreTime(clock)
+        self.bell: Doorbell = Doorbell()
         self._campaign_after = campaign_after
         self._capacity = capacity
         self._by_id: dict[str, Record] = {}

@@ -4,8 +4,8 @@ from notifykit.errors import MissingExtraError
 
 try:
     import redis as _redis  # noqa: F401 - to say plainly what is missing
-except ModuleNotFoundError as error:
-    raise MissingExtraError('redis:// needs an optional dependency: pip install "notifykit[redis]"', extra="redis") from error
+except ModuleNotFoundError as _error:
+    raise MissingExtraError('redis:// needs an optional dependency: pip install "notifykit[redis]"', extra="redis") from _error
 
 from notifykit.buses.redis._audit import audit
 from notifykit.buses.redis._bus import RedisBus

@@ -79,14 +79,14 @@ class SQLiteBus(Bus):
             raise ConfigurationError("idempotency_ttl must not be negative")
         if campaign_after is not None and campaign_after < 1:
             raise ConfigurationError("campaign_after must be at least 1, or None")
-        self.path = checks.path(path)
+        self.path: Path = checks.path(path)
         self.durability = durability
         self._bell = Bell()
         self._nudges = Nudges(self.path, self._bell, self._look)
         settings = Settings(checks.ms(idempotency_ttl), campaign_after)
         self._store = Store(self.path, clock or SystemClock(), settings, durable=durability == "full", nudges=self._nudges)
         self._owner: Owner[Operation] = Owner(self._store, f"notifykit-sqlite-{self.path.name}")
-        self.ledger = SQLiteLedger(self._owner)
+        self.ledger: SQLiteLedger = SQLiteLedger(self._owner)
 
     @classmethod
     def from_url(cls, url: str) -> Self:

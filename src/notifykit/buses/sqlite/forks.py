@@ -35,7 +35,7 @@ class Gate:
 
     def __init__(self, store: Connected) -> None:
         self.store = store
-        self.lock = threading.Lock()
+        self.lock: threading.Lock = threading.Lock()
         self.spoiled = False
 
     def __enter__(self) -> None:

@@ -44,11 +44,11 @@ class Operation:
     __slots__ = ("args", "durable", "function", "joins", "writes")
 
     def __init__(self, function: Callable[..., Any], *args: Any, writes: bool = True, durable: bool = False, joins: bool = False) -> None:
-        self.function = function
-        self.args = args
-        self.writes = writes
-        self.durable = durable
-        self.joins = joins
+        self.function: Callable[..., Any] = function
+        self.args: tuple[Any, ...] = args
+        self.writes: bool = writes
+        self.durable: bool = durable
+        self.joins: bool = joins
 
 
 class Settings:
@@ -57,8 +57,8 @@ class Settings:
     __slots__ = ("campaign_after", "key_ttl")
 
     def __init__(self, key_ttl: int, campaign_after: int | None) -> None:
-        self.key_ttl = key_ttl
-        self.campaign_after = campaign_after
+        self.key_ttl: int = key_ttl
+        self.campaign_after: int | None = campaign_after
 
 
 class Step:
@@ -88,18 +88,19 @@ class Step:
         time: BusTime,
         queues: dict[tuple[str, int], int],
     ) -> None:
-        self.db = db
-        self.settings = settings
+        self.db: sqlite3.Connection = db
+        self.settings: Settings = settings
+        self.calm: int
         self._seq, self._mark, self.calm = db.execute("SELECT seq, mark, calm FROM meta").fetchone()
-        self.seq = self._seq
-        self.now = time.read(self._mark)
-        self.jumped = time.jumped
+        self.seq: int = self._seq
+        self.now: int = time.read(self._mark)
+        self.jumped: Callable[[], bool] = time.jumped
         self._queues = queues
         self._names: dict[int, tuple[str, int]] = {}
         self._totals: dict[int, list[int]] = {}
         self._groups: dict[str, list[int]] = {}
         self._before = db.total_changes
-        self.rings = False
+        self.rings: bool = False
 
     def fetch(self, sql: str, args: Sequence[Any] = ()) -> list[Any]:
         """Return all rows: an unfinished SELECT would pin the write-ahead log."""

@@ -47,9 +47,9 @@ class Connection:
 
     def __init__(self, settings: Settings, server: Server, smtp: "aiosmtplib.SMTP") -> None:
         self.server = server
-        self.mails = 0
+        self.mails: int = 0
         """How many it has taken, refused ones included."""
-        self.idle_since = 0.0
+        self.idle_since: float = 0.0
         self._settings = settings
         self._smtp = smtp
         self._transport: asyncio.WriteTransport | None = None

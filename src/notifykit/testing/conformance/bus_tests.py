@@ -50,7 +50,7 @@ class BusTests:
 
     traits: ClassVar[Traits] = Traits()
     has_ledger: ClassVar[bool] = True
-    pytestmark = pytest.mark.anyio
+    pytestmark: ClassVar[pytest.MarkDecorator] = pytest.mark.anyio
 
     def make_store(self) -> AbstractAsyncContextManager[Connect]:
         """Make a fresh, empty store; it gives a function that connects a new bus to it, with the clock it is given."""

@@ -2,10 +2,12 @@
 
 import os
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
 import anyio.from_thread
+from anyio.from_thread import BlockingPortal
 from attrs import evolve
 from hypothesis import HealthCheck, note, settings
 from hypothesis import strategies as st
@@ -20,7 +22,7 @@ from notifykit.abc import Bus
 from notifykit.errors import ConfigurationError, PayloadTooLargeError
 from notifykit.testing._clock import FakeClock
 from notifykit.testing.conformance import strategies as given
-from notifykit.testing.conformance._stand import MakeStore, Stand
+from notifykit.testing.conformance._stand import Connect, MakeStore, Stand
 from notifykit.testing.conformance.model import Model
 
 __all__ = ["bus_machine", "check_bus", "profile"]
@@ -49,22 +51,24 @@ class BusMachine(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.clock = FakeClock()
-        self.model = Model()
+        self.clock: FakeClock = FakeClock()
+        self.model: Model = Model()
         self.claims: list[tuple[Claim, tuple[str, int]]] = []
         self.tokens: set[str] = set()
-        self.steps = 0
+        self.steps: int = 0
+        self.seen: list[StoredMessage] = []
+        self.counted: Stats = Stats({}, {})
         self.start()
-        self.store = type(self).make()
-        self.connect = self.call(self.store.__aenter__)
-        self.buses = [self.connect(clock=self.clock) for _ in range(self.instances)]
+        self.store: AbstractAsyncContextManager[Connect] = type(self).make()
+        self.connect: Connect = self.call(self.store.__aenter__)
+        self.buses: list[Bus] = [self.connect(clock=self.clock) for _ in range(self.instances)]
         for bus in self.buses:
             self.call(bus.open)
 
     def start(self) -> None:
         """Start an event loop in a thread of its own."""
-        self.portal_context = anyio.from_thread.start_blocking_portal(self.loop)
-        self.portal = self.portal_context.__enter__()
+        self.portal_context: AbstractContextManager[BlockingPortal] = anyio.from_thread.start_blocking_portal(self.loop)
+        self.portal: BlockingPortal = self.portal_context.__enter__()
 
     def stop(self) -> None:
         """Stop the event loop."""

@@ -86,12 +86,12 @@ class Model:
     def __init__(self, idempotency_ttl: timedelta = timedelta(hours=24), campaign_after: int | None = None) -> None:
         self.ttl = idempotency_ttl
         self.campaign_after = campaign_after
-        self.run = Counter[str]()
+        self.run: Counter[str] = Counter()
         self.messages: list[Stored] = []
         self.keys: dict[str, tuple[str, datetime]] = {}
         self.holds: dict[tuple[str, Lane | None, str], datetime] = {}
-        self.counts = Counter[tuple[str, Lane, str]]()
-        self.tokens = 0
+        self.counts: Counter[tuple[str, Lane, str]] = Counter()
+        self.tokens: int = 0
 
     # enqueue
 
