@@ -26,6 +26,7 @@ BY_WAY_OF_AN_EXTRA = {"cryptography", "http_ece", "py_vapid", "h11", "httpcore",
 """What comes with an optional dependency, always."""
 
 TIED_TO_A_LOOP = {
+    "_worker/cancellation.py",  # only asyncio hands on the cancellation of others
     "buses/memory/doorbell.py",  # wakes a waiting loop from any thread, by the loop's own call for that
     "channels/email/connection.py",  # aiosmtplib knows asyncio only
     "channels/email/home.py",

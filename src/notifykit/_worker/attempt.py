@@ -9,6 +9,7 @@ import anyio
 from attrs import frozen
 
 from notifykit._messages import Content, Message
+from notifykit._worker.cancellation import is_astray
 from notifykit._worker.pieces import Sent
 from notifykit.abc import Channel, Renderer
 from notifykit.errors import NotifykitError, OutcomeUnknownError
@@ -69,17 +70,20 @@ async def _send(channel: Channel, message: Message, content: Content, timeout: t
     start = time.perf_counter()
     try:
         with anyio.fail_after(timeout.total_seconds()):
-            provider_id = await channel.send(message.address, content, message)
+            answer: object = await channel.send(message.address, content, message)
+        provider_id = None if answer is None else str(answer)  # it was sent: an id of another type must not make it fail
     except NotifykitError as raised:
         error = raised
     except TimeoutError:
         error = OutcomeUnknownError(f"the channel did not answer within {timeout.total_seconds():g} s")
-    except Exception as raised:
+    except BaseException as raised:
+        if not isinstance(raised, Exception) and not is_astray(raised):
+            raise
         error = foreign(raised)
     return provider_id, error, (time.perf_counter() - start) * 1000
 
 
-def foreign(error: Exception) -> NotifykitError:
+def foreign(error: BaseException) -> NotifykitError:
     """Return what nobody foresaw as an error whose text names its type and place; its own text may hold an address or a secret."""
     frames = traceback.extract_tb(error.__traceback__)
     place = f" in {frames[-1].name}, line {frames[-1].lineno} of {frames[-1].filename.rpartition('/')[2]}" if frames else ""

@@ -9,13 +9,15 @@ import anyio
 from anyio.lowlevel import checkpoint
 from attrs import frozen
 
+from notifykit._backoff import exponential
 from notifykit._claims import Claim, Claimed, Reason, Settled
 from notifykit._codec import decode
 from notifykit._limits import channel_windows
 from notifykit._messages import Lane, Message
-from notifykit._outcomes import Bury, Outcome, Release, Settlement, decide
+from notifykit._outcomes import Bury, Outcome, Release, Retry, Settlement, decide, describe
 from notifykit._suppression import Standing, look_up
 from notifykit._worker.attempt import foreign
+from notifykit._worker.cancellation import is_astray
 from notifykit._worker.conclusions import Conclusion, event_of
 from notifykit._worker.sender import Sender
 from notifykit.errors import BusError, OutcomeUnknownError, UnreadableMessageError
@@ -24,6 +26,7 @@ from notifykit.events import BusRecovered, BusUnreachable, DefaultLimitReached, 
 __all__ = ["ChannelLoop"]
 
 _log = logging.getLogger("notifykit")
+_BACKOFF = exponential()
 _SHORTEST_LOOK = timedelta(seconds=1)
 _LONGEST_LOOK = timedelta(seconds=16)
 """How often an idle loop looks at the bus unasked, at first and later: what a missed ring, or a clock that disagrees, may cost."""
@@ -240,7 +243,9 @@ class ChannelLoop:
         self._sending.add(token)
         try:
             conclusion = await self._sender.conclude(work.claim, work.message, work.standing)
-        except Exception as error:  # also the bus being away in the middle of it: an attempt that must not be lost
+        except BaseException as error:  # also the bus being away in the middle of it: an attempt that must not be lost
+            if not isinstance(error, Exception) and not is_astray(error):
+                raise
             conclusion = self._conclusion(work.claim, self._judge(work, error), type(error).__name__, work.message)
         self._sending.discard(token)
         del self._in_flight[token]
@@ -253,12 +258,16 @@ class ChannelLoop:
         self._changed.set()
         await checkpoint()
 
-    def _judge(self, work: _Work, error: Exception) -> Outcome:
-        if isinstance(error, BusError):
-            outcome: Outcome = Release()
-        else:
-            outcome = decide(foreign(error), work.claim, self._sender.retry, self._sender.time.now())
-        return self._sender.cut_off(work.claim, outcome)
+    def _judge(self, work: _Work, error: BaseException) -> Outcome:
+        return self._sender.cut_off(work.claim, Release() if isinstance(error, BusError) else self._unforeseen(work.claim, error))
+
+    def _unforeseen(self, claim: Claim, error: BaseException) -> Outcome:
+        """Return a retry, also where the application's own backoff is what failed."""
+        now = self._sender.time.now()
+        try:
+            return decide(foreign(error), claim, self._sender.retry, now)
+        except Exception as second:
+            return Retry(now + _BACKOFF(claim.attempt), describe(foreign(second)), claim.progress)
 
     def _conclusion(self, claim: Claim, outcome: Outcome, cause: str = "", message: Message | None = None) -> Conclusion:
         return Conclusion(claim=claim, outcome=outcome, message=message, cause=cause, at=self._sender.time.now())
