@@ -9,9 +9,9 @@ from typing import Any
 import anyio
 import pytest
 
-from notifykit import ChannelPolicy, Message, Notifier, Reason, Recipient, RetryPolicy, constant
+from notifykit import ChannelPolicy, Delivery, Message, Notifier, Reason, Recipient, RetryPolicy, constant, fallback
 from notifykit.buses.memory import MemoryBus
-from notifykit.errors import TransientError
+from notifykit.errors import AddressGoneError, AddressMovedError, OutcomeUnknownError, PermanentError, TransientError
 from notifykit.events import Event
 from tests._channel import ScriptedChannel
 
@@ -90,3 +90,28 @@ async def test_a_backoff_that_fails_stops_no_worker(make: Any, backoff: Any) -> 
         await drained(notifier)
         (dead,) = await notifier.dead_letters()
         assert dead.reason is Reason.FAILED
+
+
+@pytest.mark.parametrize("errors", [[PermanentError("no")], [AddressGoneError("no")], [TransientError("busy")] * 4])
+async def test_an_at_most_once_message_that_was_surely_not_sent_goes_on_to_its_fallback(make: Any, errors: list[Exception]) -> None:
+    first, second = ScriptedChannel(*errors), ScriptedChannel()
+    async with make(first, second) as notifier:
+        await notifier.enqueue(ADA, "shipped", {"order": 81}, via=fallback("sms", "other"), delivery=Delivery.AT_MOST_ONCE)
+        await drained(notifier)
+    assert (len(first.sent), len(second.sent)) == (0, 1)
+
+
+async def test_an_at_most_once_message_whose_outcome_is_unknown_has_no_second_channel(make: Any) -> None:
+    first, second = ScriptedChannel(OutcomeUnknownError("lost")), ScriptedChannel()
+    async with make(first, second, retry=RetryPolicy(max_attempts=1)) as notifier:
+        await notifier.enqueue(ADA, "shipped", {"order": 81}, via=fallback("sms", "other"), delivery=Delivery.AT_MOST_ONCE)
+        await drained(notifier)
+    assert second.sent == []
+
+
+async def test_an_at_most_once_message_follows_an_address_that_moved(make: Any) -> None:
+    channel = ScriptedChannel(AddressMovedError("moved", new_address="+15559999"))
+    async with make(channel) as notifier:
+        await notifier.enqueue(ADA, "shipped", {"order": 81}, via=["sms"], delivery=Delivery.AT_MOST_ONCE)
+        await drained(notifier)
+    assert [address for address, _ in channel.sent] == ["+15559999"]

@@ -235,4 +235,15 @@ class Sender:
                 _log.warning("an at-most-once message of channel %s was not sent and could not be put back: %s", message.channel, error)
             else:
                 return Settled.DONE
+        elif isinstance(result.error, (*_NOTHING_SENT, PermanentError)) and not result.sent.provider_ids:
+            await self._go_on(outcome)
         return Settled.DEAD
+
+    async def _go_on(self, outcome: Outcome) -> None:
+        """Enqueue what follows a message that was settled before: nothing of it was sent, so that it does not come twice."""
+        if isinstance(outcome, Release) or not outcome.then:
+            return
+        try:
+            await self.bus.enqueue(outcome.then)
+        except BusError as error:
+            _log.warning("what follows an at-most-once message could not be enqueued: %s", error)
