@@ -9,10 +9,12 @@ from typing import Any
 import anyio
 import pytest
 
-from notifykit import ChannelPolicy, Delivery, Message, Notifier, Reason, Recipient, RetryPolicy, constant, fallback
+from notifykit import ChannelPolicy, Delivery, Lane, Message, Notifier, Reason, Recipient, RetryPolicy, constant, fallback
+from notifykit._claims import MAX_BATCH, MAX_BODY_BYTES, StoredMessage
 from notifykit.buses.memory import MemoryBus
-from notifykit.errors import AddressGoneError, AddressMovedError, OutcomeUnknownError, PermanentError, TransientError
+from notifykit.errors import AddressGoneError, AddressMovedError, BusUnavailableError, OutcomeUnknownError, PermanentError, TransientError
 from notifykit.events import Event
+from notifykit.testing._clock import FakeClock
 from tests._channel import ScriptedChannel
 
 pytestmark = pytest.mark.anyio
@@ -32,8 +34,8 @@ def make(tmp_path: Path, events: list[Event]) -> Callable[..., Notifier]:
     (tmp_path / "shipped" / "sms.text.j2").write_text("Order {{ order }} is on its way")
 
     def notifier(*channels: ScriptedChannel, **options: Any) -> Notifier:
-        options = {"retry": AT_ONCE, "observers": [events.append], "templates": tmp_path, "grace": timedelta(0)} | options
-        return Notifier(MemoryBus(), channels=dict(zip(["sms", "other"], channels, strict=False)), **options)
+        chosen: dict[str, Any] = {"retry": AT_ONCE, "observers": [events.append], "templates": tmp_path, "grace": timedelta(0)} | options
+        return Notifier(chosen.pop("bus", None) or MemoryBus(), channels=dict(zip(["sms", "other"], channels, strict=False)), **chosen)
 
     return notifier
 
@@ -115,3 +117,43 @@ async def test_an_at_most_once_message_follows_an_address_that_moved(make: Any) 
         await notifier.enqueue(ADA, "shipped", {"order": 81}, via=["sms"], delivery=Delivery.AT_MOST_ONCE)
         await drained(notifier)
     assert [address for address, _ in channel.sent] == ["+15559999"]
+
+
+async def test_a_new_address_that_makes_a_message_too_large_does_not_stop_the_channel(make: Any) -> None:
+    channel = ScriptedChannel(AddressMovedError("moved", new_address="+" + "1" * 4000))
+    async with make(channel) as notifier:
+        await notifier.enqueue(ADA, "shipped", {"order": 81, "much": "x" * (MAX_BODY_BYTES - 1000)}, via=["sms"])
+        await notifier.enqueue(Recipient("user:2", {"sms": "+15550003"}), "shipped", {"order": 82})
+        await drained(notifier)
+        assert [each.reason for each in await notifier.dead_letters()] == [Reason.ADDRESS_MOVED]
+    assert [address for address, _ in channel.sent] == ["+15550003"]
+
+
+async def test_a_fallback_of_more_addresses_than_one_step_takes_reaches_all_of_them(make: Any) -> None:
+    first, second = ScriptedChannel(PermanentError("no")), ScriptedChannel()
+    many = Recipient("user:1", {"sms": "+1", "other": [f"+{number}" for number in range(MAX_BATCH + 1)]})
+    async with make(first, second) as notifier:
+        await notifier.enqueue(many, "shipped", {"order": 81}, via=fallback("sms", "other"))
+        await drained(notifier)
+    assert len({address for address, _ in second.sent}) == len(second.sent) == MAX_BATCH + 1
+
+
+async def test_the_fallback_of_a_message_that_a_claim_found_dead_survives_an_outage_of_the_bus(make: Any) -> None:
+    class Forgetful(MemoryBus):
+        outages = 1
+
+        async def get(self, message_id: str) -> StoredMessage | None:
+            self.outages, now_away = self.outages - 1, self.outages > 0
+            if now_away:
+                raise BusUnavailableError("away")
+            return await super().get(message_id)
+
+    clock = FakeClock()
+    second = ScriptedChannel()
+    bus = Forgetful(clock=clock)
+    async with make(ScriptedChannel(), second, bus=bus, clock=clock, retry=RetryPolicy(max_attempts=1)) as notifier:
+        await notifier.enqueue(ADA, "shipped", {"order": 81}, via=fallback("sms", "other"))
+        await bus.claim("sms", {Lane.TRANSACTIONAL: 1}, 1, timedelta(seconds=1))  # by a worker that dies
+        clock.advance(timedelta(seconds=2))
+        await drained(notifier)
+    assert len(second.sent) == 1

@@ -50,6 +50,7 @@ class ChannelLoop:
         self._in_flight: dict[str, _Work] = {}
         self._sending: set[str] = set()
         self._ended: list[Conclusion] = []
+        self._found_dead: list[str] = []
         self._changed = anyio.Event()
         self._arrived = anyio.Event()
         self._stopping = False
@@ -69,7 +70,7 @@ class ChannelLoop:
     @property
     def idle(self) -> bool:
         """Whether nothing is under way; what the bus holds is for the bus to say."""
-        return not self._in_flight and not self._ended
+        return not self._in_flight and not self._ended and not self._found_dead
 
     def ring(self) -> None:
         """Look at the bus again: something may have become claimable."""
@@ -125,9 +126,10 @@ class ChannelLoop:
         except BaseException:
             self._ended[:0] = ended
             raise
+        self._found_dead += found.dead
         self._tell(ended, found.settled)
         await self._take(found)
-        await self._tell_dead(found)
+        await self._tell_dead()
         if found.claims or self._ended:
             self._looks = 0
             return None
@@ -193,13 +195,14 @@ class ChannelLoop:
         for conclusion, answer in zip(ended, settled, strict=True):
             tell(self._sender.observers, event_of(conclusion, answer))
 
-    async def _tell_dead(self, found: Claimed) -> None:
-        """Tell of the messages that the claim itself found dead: expired, or crashed for good; these go on to their fallback."""
-        for message_id in found.dead:
-            stored = await self._sender.bus.get(message_id)
+    async def _tell_dead(self) -> None:
+        """Tell of the messages that a claim itself found dead: expired, or crashed for good; these go on to their fallback."""
+        while self._found_dead:
+            stored = await self._sender.bus.get(self._found_dead[0])
             if stored is not None and stored.reason is not None:
                 await self._sender.fall_back(stored)
                 tell(self._sender.observers, Died.of(stored.envelope, stored.attempts, reason=stored.reason, error=stored.error or ""))
+            del self._found_dead[0]
 
     def _tell_default_limit(self) -> None:
         if self._sender.policy.limits is None and not self._told_default:

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from attrs import evolve, field, frozen
 
-from notifykit._claims import Claim, Reason, Settled, StoredMessage
+from notifykit._claims import Claim, Reason, Settled, StoredMessage, check_batch
 from notifykit._clock import BusTime
 from notifykit._codec import decode, envelope
 from notifykit._fallback import FAILURES, all_failed, next_messages
@@ -25,8 +25,10 @@ from notifykit.errors import (
     AddressMovedError,
     BusError,
     ChannelUnavailableError,
+    ConfigurationError,
     InvalidAddressError,
     NotifykitError,
+    PayloadTooLargeError,
     PermanentError,
     RateLimitedError,
     TransientError,
@@ -199,14 +201,16 @@ class Sender:
         except UnreadableMessageError:
             return
         if stored.reason in FAILURES and message.fallback and await all_failed(self.ledger, message):
-            await self.bus.enqueue([envelope(each) for each in next_messages(message)])
+            following = await self._fitting(Bury(stored.reason, then=tuple(map(envelope, next_messages(message)))))
+            if isinstance(following, Bury) and following.then:
+                await self.bus.enqueue(following.then)
 
     async def _with_next(self, claim: Claim, message: Message, outcome: Outcome) -> Outcome:
         """Add the next channel of the fallback to an outcome that ends the message, to be enqueued in the same step."""
         last = isinstance(outcome, Retry) and claim.attempt >= claim.envelope.max_attempts
         failed = isinstance(outcome, Bury) and outcome.reason in FAILURES
         if not message.fallback or not (last or failed):
-            return outcome
+            return await self._fitting(outcome)
         try:
             if not await all_failed(self.ledger, message):
                 return outcome
@@ -214,7 +218,25 @@ class Sender:
             if isinstance(outcome, Bury) and outcome.reason is Reason.UNKNOWN:
                 return outcome  # it may have been sent: better no second channel than a second message
             raise  # it was not sent: it is released, and tried again when the bus is back
-        return evolve(outcome, then=tuple(map(envelope, next_messages(message))))  # type: ignore[arg-type]
+        return await self._fitting(evolve(outcome, then=tuple(map(envelope, next_messages(message)))))  # type: ignore[arg-type]
+
+    async def _fitting(self, outcome: Outcome) -> Outcome:
+        """Return *outcome* such that the bus takes it; a settlement that it refuses would stop the channel for good.
+
+        What follows but is too much for one step is enqueued before, by its keys only once; what no bus takes is left out.
+        """
+        if isinstance(outcome, Release) or not outcome.then:
+            return outcome
+        try:
+            check_batch(outcome.then)
+        except (ConfigurationError, PayloadTooLargeError):
+            for each in outcome.then:
+                try:
+                    await self.bus.enqueue([each])
+                except (ConfigurationError, PayloadTooLargeError) as error:
+                    _log.warning("what follows a message of channel %s cannot be enqueued: %s", each.channel, error)
+            return evolve(outcome, then=())
+        return outcome
 
     async def _settled_before(self, claim: Claim) -> bool:
         (settled,) = await self.bus.settle([Settlement(claim, Ack())])
