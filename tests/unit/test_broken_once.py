@@ -13,7 +13,7 @@ from notifykit import ChannelPolicy, Delivery, Lane, Message, Notifier, Reason, 
 from notifykit._claims import MAX_BATCH, MAX_BODY_BYTES, StoredMessage
 from notifykit.buses.memory import MemoryBus
 from notifykit.errors import AddressGoneError, AddressMovedError, BusUnavailableError, OutcomeUnknownError, PermanentError, TransientError
-from notifykit.events import Event
+from notifykit.events import Delivered, Event
 from notifykit.testing._clock import FakeClock
 from tests._channel import ScriptedChannel
 
@@ -157,3 +157,46 @@ async def test_the_fallback_of_a_message_that_a_claim_found_dead_survives_an_out
         clock.advance(timedelta(seconds=2))
         await drained(notifier)
     assert len(second.sent) == 1
+
+
+async def stopped_in(notifier: Notifier, entered: anyio.Event) -> None:
+    """Run a worker until *entered*, and cut it off there."""
+    with anyio.fail_after(10):
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(notifier.run)
+            await entered.wait()
+            notifier.stop(now=True)
+
+
+async def test_a_last_attempt_that_the_end_of_the_worker_cuts_off_goes_on_to_its_fallback(make: Any) -> None:
+    entered = anyio.Event()
+
+    async def never_ends(_: Message) -> str | None:
+        entered.set()
+        await anyio.sleep_forever()
+        return None
+
+    second = ScriptedChannel()
+    async with make(ScriptedChannel(never_ends), second, retry=RetryPolicy(max_attempts=1)) as notifier:
+        await notifier.enqueue(ADA, "shipped", {"order": 81}, via=fallback("sms", "other"))
+        await stopped_in(notifier, entered)
+        await drained(notifier)
+    assert len(second.sent) == 1
+
+
+async def test_a_message_that_had_not_set_out_when_the_worker_ended_keeps_its_attempt(make: Any, events: list[Event]) -> None:
+    entered = anyio.Event()
+
+    async def should_send(_: Message) -> bool:
+        if not entered.is_set():
+            entered.set()
+            await anyio.sleep_forever()
+        return True
+
+    channel = ScriptedChannel()
+    async with make(channel, should_send=should_send, unsubscribe=None) as notifier:
+        await notifier.campaign("news", "shipped", [ADA], {"order": 81}, via=["sms"])
+        await stopped_in(notifier, entered)
+        assert await notifier.dead_letters() == []
+        await drained(notifier)
+    assert [each.attempt for each in events if isinstance(each, Delivered)] == [1]

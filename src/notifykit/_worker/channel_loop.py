@@ -9,24 +9,22 @@ import anyio
 from anyio.lowlevel import checkpoint
 from attrs import frozen
 
-from notifykit._backoff import exponential
 from notifykit._claims import Claim, Claimed, Reason, Settled
 from notifykit._codec import decode
 from notifykit._limits import channel_windows
 from notifykit._messages import Lane, Message
-from notifykit._outcomes import Bury, Outcome, Release, Retry, Settlement, decide, describe
+from notifykit._outcomes import Bury, Outcome, Release, Settlement
 from notifykit._suppression import Standing, look_up
 from notifykit._worker.attempt import foreign
 from notifykit._worker.cancellation import is_astray
 from notifykit._worker.conclusions import Conclusion, event_of
 from notifykit._worker.sender import Sender
-from notifykit.errors import BusError, OutcomeUnknownError, UnreadableMessageError
+from notifykit.errors import BusError, UnreadableMessageError
 from notifykit.events import BusRecovered, BusUnreachable, DefaultLimitReached, Died, tell
 
 __all__ = ["ChannelLoop"]
 
 _log = logging.getLogger("notifykit")
-_BACKOFF = exponential()
 _SHORTEST_LOOK = timedelta(seconds=1)
 _LONGEST_LOOK = timedelta(seconds=16)
 """How often an idle loop looks at the bus unasked, at first and later: what a missed ring, or a clock that disagrees, may cost."""
@@ -48,7 +46,6 @@ class ChannelLoop:
         self._lease = lease
         self._inbox: deque[_Work] = deque()
         self._in_flight: dict[str, _Work] = {}
-        self._sending: set[str] = set()
         self._ended: list[Conclusion] = []
         self._found_dead: list[str] = []
         self._changed = anyio.Event()
@@ -243,14 +240,12 @@ class ChannelLoop:
 
     async def _send_one(self, work: _Work) -> None:
         token = work.claim.token
-        self._sending.add(token)
         try:
             conclusion = await self._sender.conclude(work.claim, work.message, work.standing)
         except BaseException as error:  # also the bus being away in the middle of it: an attempt that must not be lost
             if not isinstance(error, Exception) and not is_astray(error):
                 raise
             conclusion = self._conclusion(work.claim, self._judge(work, error), type(error).__name__, work.message)
-        self._sending.discard(token)
         del self._in_flight[token]
         if conclusion is None:
             pass  # another worker has it
@@ -262,27 +257,16 @@ class ChannelLoop:
         await checkpoint()
 
     def _judge(self, work: _Work, error: BaseException) -> Outcome:
-        return self._sender.cut_off(work.claim, Release() if isinstance(error, BusError) else self._unforeseen(work.claim, error))
-
-    def _unforeseen(self, claim: Claim, error: BaseException) -> Outcome:
-        """Return a retry, also where the application's own backoff is what failed."""
-        now = self._sender.time.now()
-        try:
-            return decide(foreign(error), claim, self._sender.retry, now)
-        except Exception as second:
-            return Retry(now + _BACKOFF(claim.attempt), describe(foreign(second)), claim.progress)
+        outcome = Release() if isinstance(error, BusError) else self._sender.judge(foreign(error), work.claim)
+        return self._sender.cut_off(work.claim, outcome)
 
     def _conclusion(self, claim: Claim, outcome: Outcome, cause: str = "", message: Message | None = None) -> Conclusion:
         return Conclusion(claim=claim, outcome=outcome, message=message, cause=cause, at=self._sender.time.now())
 
     async def _give_back(self) -> None:
         """Settle what had ended, release what had not set out, and judge what was cut off on its way: nobody knows its outcome."""
-        for token, work in self._in_flight.items():
-            if token in self._sending:
-                cut = OutcomeUnknownError("it was being sent when the worker was stopped")
-                outcome = self._sender.cut_off(work.claim, decide(cut, work.claim, self._sender.retry, self._sender.time.now()))
-            else:
-                outcome = Release()
+        for work in self._in_flight.values():
+            outcome = await self._sender.cut_short(work.claim, work.message)
             self._ended.append(self._conclusion(work.claim, outcome, "shutdown", work.message))
         self._in_flight.clear()
         ended, self._ended = self._ended, []

@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from attrs import evolve, field, frozen
 
+from notifykit._backoff import exponential
 from notifykit._claims import Claim, Reason, Settled, StoredMessage, check_batch
 from notifykit._clock import BusTime
 from notifykit._codec import decode, envelope
@@ -28,6 +29,7 @@ from notifykit.errors import (
     ConfigurationError,
     InvalidAddressError,
     NotifykitError,
+    OutcomeUnknownError,
     PayloadTooLargeError,
     PermanentError,
     RateLimitedError,
@@ -41,6 +43,7 @@ __all__ = ["Sender", "ShouldSend"]
 ShouldSend = Callable[[Message], Awaitable[bool]]
 
 _log = logging.getLogger("notifykit")
+_BACKOFF = exponential()
 _NOTHING_SENT = (ChannelUnavailableError, RateLimitedError, TransientError)
 
 
@@ -60,7 +63,7 @@ class Sender:
     observers: Sequence[Observer] = ()
     should_send: ShouldSend | None = None
     _sent: dict[str, Sent] = field(factory=dict)
-    """By token, how far the deliveries of several pieces that are under way have come."""
+    """By token, how far the deliveries that are under way have come."""
 
     async def conclude(self, claim: Claim, message: Message, standing: Standing | None) -> Conclusion | None:
         """Return how the claim ends; None when it was lost to another worker before it was sent."""
@@ -70,7 +73,7 @@ class Sender:
         try:
             content = render(self.renderer, self.channel, message)
         except NotifykitError as error:
-            outcome = decide(error, claim, self.retry, self.time.now())
+            outcome = self.judge(error, claim)
             return self._conclusion(claim, message, await self._with_next(claim, message, outcome), error=error)
         except Exception as error:
             outcome = Bury(Reason.UNRENDERABLE, str(foreign(error)))
@@ -103,6 +106,28 @@ class Sender:
         sent = self._sent.pop(claim.token, None)
         return resumable(outcome, sent) if sent is not None else outcome
 
+    async def cut_short(self, claim: Claim, message: Message) -> Outcome:
+        """Return the outcome of a claim whose worker ends: what had set out, nobody knows the outcome of; the rest is given back."""
+        if claim.token not in self._sent:
+            return Release()
+        outcome = self.judge(OutcomeUnknownError("it was being sent when the worker was stopped"), claim)
+        if message.delivery is Delivery.AT_LEAST_ONCE:
+            try:
+                outcome = await self._with_next(claim, message, outcome)
+            except BusError as error:
+                _log.warning(
+                    "whether a message of channel %s has a fallback cannot be told, the bus being away: %s", message.channel, error
+                )
+        return self.cut_off(claim, outcome)
+
+    def judge(self, error: Exception, claim: Claim) -> Outcome:
+        """Return how *claim* ends after *error*: a retry also where the application's own backoff is what failed."""
+        now = self.time.now()
+        try:
+            return decide(error, claim, self.retry, now)
+        except Exception as second:
+            return Retry(now + _BACKOFF(claim.attempt), describe(foreign(second)), claim.progress)
+
     async def _send(self, claim: Claim, message: Message, content: Content) -> tuple[Result, Release | None]:
         """Send what earlier attempts have left; return what came of it, and the release if the limits leave no room for the rest."""
         wait: Release | None = None
@@ -119,7 +144,8 @@ class Sender:
                 wait = None  # it was settled before: the rest goes now or never
             return wait is None
 
-        result = await attempt(self.channel, message, resumed(claim.progress, content), self.policy.send_timeout, goes_on)
+        self._sent[claim.token] = sent = resumed(claim.progress, content)
+        result = await attempt(self.channel, message, sent, self.policy.send_timeout, goes_on)
         return result, wait
 
     def _conclusion(self, claim: Claim, message: Message, outcome: Outcome, **facts: object) -> Conclusion:
@@ -138,7 +164,7 @@ class Sender:
             try:
                 wanted = await self.should_send(message)
             except Exception as error:
-                return decide(foreign(error), claim, self.retry, self.time.now())
+                return self.judge(foreign(error), claim)
             if not wanted:
                 return Bury(Reason.UNWANTED)
         return None
@@ -157,7 +183,7 @@ class Sender:
 
     async def _outcome(self, claim: Claim, message: Message, result: Result, era: int) -> Outcome:
         """Return what the result means for the message, and act on what it means for the channel and the address."""
-        outcome = decide(result.error, claim, self.retry, self.time.now()) if result.error else Ack()
+        outcome = self.judge(result.error, claim) if result.error else Ack()
         if isinstance(result.error, AddressMovedError):
             outcome = self._moved(message, result.error)
         outcome = await self._with_next(claim, message, outcome)
