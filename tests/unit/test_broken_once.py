@@ -1,6 +1,7 @@
 """What once broke the main job, each as the behaviour that keeps it from coming back."""
 
 import asyncio
+import threading
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
@@ -9,10 +10,18 @@ from typing import Any
 import anyio
 import pytest
 
-from notifykit import ChannelPolicy, Delivery, Lane, Message, Notifier, Reason, Recipient, RetryPolicy, constant, fallback
+from notifykit import ChannelPolicy, Delivery, Lane, Message, Notifier, Reason, Recipient, RetryPolicy, blocking, constant, fallback
 from notifykit._claims import MAX_BATCH, MAX_BODY_BYTES, StoredMessage
 from notifykit.buses.memory import MemoryBus
-from notifykit.errors import AddressGoneError, AddressMovedError, BusUnavailableError, OutcomeUnknownError, PermanentError, TransientError
+from notifykit.errors import (
+    AddressGoneError,
+    AddressMovedError,
+    BusClosedError,
+    BusUnavailableError,
+    OutcomeUnknownError,
+    PermanentError,
+    TransientError,
+)
 from notifykit.events import Delivered, Event
 from notifykit.testing._clock import FakeClock
 from tests._channel import ScriptedChannel
@@ -200,3 +209,76 @@ async def test_a_message_that_had_not_set_out_when_the_worker_ended_keeps_its_at
         assert await notifier.dead_letters() == []
         await drained(notifier)
     assert [each.attempt for each in events if isinstance(each, Delivered)] == [1]
+
+
+async def test_closing_ends_a_worker_that_still_runs(make: Any) -> None:
+    entered = anyio.Event()
+
+    async def enters(_: Message) -> str | None:
+        entered.set()
+        await anyio.sleep(0.01)
+        return None
+
+    channel = ScriptedChannel(enters)
+    notifier = make(channel, grace=timedelta(seconds=5))
+    await notifier.open()
+    await notifier.enqueue(ADA, "shipped", {"order": 81}, via=["sms"])
+    with anyio.fail_after(10):
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(notifier.run)
+            await entered.wait()
+            await notifier.close()
+    assert len(channel.sent) == 1
+
+
+def test_closing_a_blocking_notifier_ends_its_worker_in_another_thread(make: Any) -> None:
+    channel = ScriptedChannel()
+    notifier = blocking.Notifier(make(channel))
+    notifier.open()
+    working = threading.Thread(target=notifier.run, daemon=True)
+    working.start()
+    notifier.enqueue(ADA, "shipped", {"order": 81}, via=["sms"])
+    while not channel.sent:
+        pass
+    closing = threading.Thread(target=notifier.close, daemon=True)
+    closing.start()
+    closing.join(10)
+    working.join(10)
+    assert not closing.is_alive()
+    assert not working.is_alive()
+
+
+async def test_a_channel_that_cannot_be_closed_keeps_nothing_else_open(make: Any, caplog: pytest.LogCaptureFixture) -> None:
+    class Stuck(ScriptedChannel):
+        async def close(self) -> None:
+            raise OSError("of ada@example.com")
+
+    other = ScriptedChannel()
+    notifier = make(Stuck(), other)
+    async with notifier:
+        await notifier.check()
+    assert other.opened == 0
+    with pytest.raises(BusClosedError):
+        await notifier.stats()
+    assert "closing channel sms failed: unforeseen OSError" in caplog.text
+    assert "ada@example.com" not in caplog.text
+
+
+async def test_opening_at_the_same_time_opens_everything_once(make: Any) -> None:
+    class Slow(ScriptedChannel):
+        async def open(self) -> None:
+            await super().open()
+            await anyio.sleep(0.001)
+
+    channel = Slow()
+    notifier = make(channel)
+    async with anyio.create_task_group() as tasks:
+        for _ in range(3):
+            tasks.start_soon(notifier.open)
+    async with anyio.create_task_group() as tasks:
+        for _ in range(3):
+            tasks.start_soon(notifier.check)
+    assert channel.opened == 1
+    await notifier.close()
+    with pytest.raises(BusClosedError):
+        await notifier.stats()

@@ -1,11 +1,13 @@
 """The front: what an application holds."""
 
 import enum
+import os
 from collections.abc import AsyncIterable, Awaitable, Callable, Iterable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any, Self, Unpack, cast
 
 import anyio
+from anyio.lowlevel import current_token
 
 from notifykit._clock import BusTime, SystemClock
 from notifykit._messages import Lane, Message, Receipt, Recipient, Status
@@ -14,6 +16,7 @@ from notifykit._notifier.campaign import OnProgress, Progress, counted, in_batch
 from notifykit._notifier.compose import CampaignOptions, Composer, MessageOptions, Options, Skip
 from notifykit._notifier.direct import DirectSender
 from notifykit._notifier.intake import Intake
+from notifykit._notifier.open_channels import OpenChannels
 from notifykit._notifier.openings import close_shared, open_shared
 from notifykit._notifier.operating import Operating
 from notifykit._outcomes import RetryPolicy
@@ -106,8 +109,8 @@ class Notifier(Operating):
             bare_campaigns=unsubscribe is None,
         )
         self._intake = Intake(self.bus, self.ledger, self._observers)
-        self._is_open = False
-        self._open_channels: set[str] = set()
+        self._opened_in: int | None = None
+        self._open_channels = OpenChannels(self.channels)
         self._workers: list[Worker] = []
 
     # -- opening and closing
@@ -121,23 +124,43 @@ class Notifier(Operating):
             await self.close()
 
     async def open(self) -> None:
-        """Open the bus; harmless when it is open."""
-        if not self._is_open:
-            await open_shared(self.bus)
-            self._is_open = True
-            if self._aside is not None:
-                await self._aside.open()
+        """Open the bus; harmless when it is open. After a fork the child opens it anew."""
+        if self._is_open:
+            return
+        await open_shared(self.bus)
+        if self._is_open:  # another call was quicker
+            await close_shared(self.bus)
+            return
+        if self._opened_in is not None:  # forked: what the parent has open is not ours
+            self._open_channels.forget()
+            self._workers.clear()
+        self._opened_in = os.getpid()
+        if self._aside is not None:
+            await self._aside.open()
 
     async def close(self) -> None:
-        """Close the channels, and the bus unless another notifier holds it; harmless when they are closed."""
-        for name in sorted(self._open_channels):
-            await self.channels[name].close()
-        self._open_channels.clear()
-        if self._is_open:
-            self._is_open = False
-            if self._aside is not None:
-                await self._aside.close()
-            await close_shared(self.bus)
+        """Stop the workers of this event loop, close the channels, and the bus unless another notifier holds it.
+
+        Sends that are under way may finish within the grace period. Harmless when it is closed.
+        """
+        try:
+            await self._end_workers()
+            await self._open_channels.close()
+        finally:
+            if self._is_open:
+                self._opened_in = None
+                if self._aside is not None:
+                    await self._aside.close()
+                await close_shared(self.bus)
+
+    @property
+    def _is_open(self) -> bool:
+        return self._opened_in == os.getpid()
+
+    async def _end_workers(self) -> None:
+        for worker in [each for each in self._workers if each.home == current_token()]:
+            worker.stop()
+            await worker.left.wait()
 
     # -- sending
 
@@ -160,7 +183,7 @@ class Notifier(Operating):
                 receipts[place] = await self._direct(message.channel).send(message)
 
         for name in {each.channel for each in made if isinstance(each, Message)}:
-            await self._open_channel(name)
+            await self._open_channels.open(name)
         async with anyio.create_task_group() as sending:
             limiters = {name: anyio.CapacityLimiter(policy.concurrency) for name, policy in self._policies.items()}
             for place, each in enumerate(made):
@@ -206,7 +229,7 @@ class Notifier(Operating):
         self.renderer.kinds(template)
         example = self.renderer.example(template)
         made = self._composer.compose(person, template, {**example, **given}, Options(via=[channel]), self._clock.now())
-        await self._open_channel(channel)
+        await self._open_channels.open(channel)
         (message, *_) = (each for each in made if isinstance(each, Message))
         return await self._direct(channel).send(message)
 
@@ -262,7 +285,7 @@ class Notifier(Operating):
             async with stop_on_signals(worker.stop, signals):
                 await worker.run()
         finally:
-            self._workers.remove(worker)
+            self._forget(worker)
 
     async def drain(self) -> None:
         """Work until nothing is waiting or claimed on these channels any more. Retries and limits are waited for."""
@@ -270,7 +293,7 @@ class Notifier(Operating):
         try:
             await worker.drain()
         finally:
-            self._workers.remove(worker)
+            self._forget(worker)
 
     def stop(self, *, now: bool = False) -> None:
         """Let :meth:`run` claim no more and end when what is under way is sent; with *now*, at once. Same event loop only."""
@@ -283,7 +306,7 @@ class Notifier(Operating):
         Raises: ChannelUnavailableError, ConfigurationError, UnknownChannelError.
         """
         for name in names or self.channels:
-            await self._open_channel(self._known(name))
+            await self._open_channels.open(self._known(name))
             await self.channels[name].check()
 
     # -- inside
@@ -319,22 +342,21 @@ class Notifier(Operating):
         limits = self._policies[name].limits
         return self.channels[name].default_limits if limits is None else limits
 
-    async def _open_channel(self, name: str) -> None:
-        if name not in self._open_channels:
-            await self.channels[name].open()
-            self._open_channels.add(name)
-
     def _direct(self, name: str) -> DirectSender:
         return DirectSender(self.channels[name], self._limits(name), self._policies[name], self.ledger, self.renderer, self._clock)
 
     async def _worker(self) -> Worker:
         for name in self.channels:
-            await self._open_channel(name)
+            await self._open_channels.open(name)
         time = BusTime(self._clock.now)
         loops = [ChannelLoop(name, self._sender(name, time), self._lease) for name in self.channels]
         worker = Worker(self.bus, loops, self._lease, self._grace)
         self._workers.append(worker)
         return worker
+
+    def _forget(self, worker: Worker) -> None:
+        self._workers.remove(worker)
+        worker.left.set()
 
     def _sender(self, name: str, time: BusTime) -> Sender:
         policy = self._policies[name]

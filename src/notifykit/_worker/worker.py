@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 
 import anyio
+from anyio.lowlevel import current_token
 
 from notifykit._claims import Claim, Stats
 from notifykit._worker.channel_loop import ChannelLoop
@@ -34,6 +35,9 @@ class Worker:
         self._stopping = anyio.Event()
         self._done = anyio.Event()
         self._hurry = anyio.Event()
+        self.home = current_token()
+        self.left = anyio.Event()
+        """Set by whoever runs it when it is done for good."""
 
     async def run(self) -> None:
         """Work until :meth:`stop` or cancellation; either way sends may finish within the grace period."""
