@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 from telegram_reader import Read
 from telegram_reader import read as telegram_reads
@@ -220,7 +220,12 @@ def test_a_text_is_read_and_measured_as_telegram_does(markdown: str) -> None:
 
 
 @settings(max_examples=500, deadline=None)
-@given(markdown=st.lists(st.sampled_from([*"ab_*[]()~`>|!\n\\ ", "__", "||", "```", "](", "**>", "\n>"]), max_size=14).map("".join))
+@given(markdown=st.lists(st.sampled_from([*"ab_*[]()~`>|!\n\\ \r", "\\\n", "__", "||", "```", "](", "**>", "\n>"]), max_size=14).map("".join))
+@example(markdown="`\n`>")
+@example(markdown="`\\\n`>")
+@example(markdown="\r>")
+@example(markdown="\n\\\n>")
+@example(markdown="\\a>")
 def test_what_telegram_refuses_is_refused_and_the_rest_read_alike(markdown: str) -> None:
     try:
         wanted = telegram_reads(markdown).text

@@ -28,8 +28,6 @@ MOST_PUSH_BYTES = 3993
 MOST_MAIL_BYTES = 102 * 1024
 """What Gmail shows of an HTML part before it clips the rest."""
 
-_EMOJI = re.compile(r"\]\(tg://(emoji|time)\?")
-
 NO_TEXT = "Telegram takes no empty text"
 """What the renderer says when nothing is left to send."""
 
@@ -85,8 +83,6 @@ def _markdown(kind: str, text: str) -> Iterator[Remark]:
     entities = {id(each): each for around in reading.entities for each in around}
     if len(entities) > MOST_ENTITIES:
         yield "warning", "size", f"it has {len(entities)} formatted stretches; Telegram shows {MOST_ENTITIES}"
-    if any(each.opening == "![" and not _EMOJI.match(each.closing) for each in entities.values()):
-        yield "error", "structure", "Telegram refuses it: ![…] takes a tg://emoji URL"
     for url in link_targets(entities.values()):
         if not is_web_link(url, ("http", "https", "tg", "ton"), dotted=True):
             yield "warning", "link", "Telegram would drop a link: it must be absolute, and its host have a dot"

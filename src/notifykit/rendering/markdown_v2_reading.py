@@ -14,6 +14,9 @@ __all__ = ["Entity", "Reading", "read"]
 
 _RESERVED = frozenset("_*[]()~`>#+-=|{}.!")
 _LANGUAGE = re.compile(r"[^\s`]+(?=\s)")
+_NEWLINE = re.compile(r"(?:\n\r?|\r\n?)?")
+_EMOJI = re.compile(r"tg:(//)?(emoji/?\?(.*&)?id=-?[1-9][0-9]{0,18}|time/?\?(.*&)?unix=[0-9]+)(?![0-9])", re.IGNORECASE | re.DOTALL)
+_ESCAPE = re.compile(r"\\([\x01-\x7e])", re.DOTALL)
 _URL = re.compile(r"\(((?:\\[\x01-\x7e]|[^)])*)\)", re.DOTALL)
 _SIMPLE = ("__", "_", "*", "~", "||")
 _CODE, _PRE, _QUOTE = "`", "```", ">"
@@ -64,7 +67,10 @@ def read(markdown: str) -> Reading:
 
 @define
 class _Reader:
-    """Walks over the text once, with the entities that are open in ``open``."""
+    """Walks over the text once, with the entities that are open in ``open``.
+
+    A quotation can begin where ``line_begins``: not behind a newline in code, as Telegram has it.
+    """
 
     source: str
     reading: Reading = field(factory=Reading)
@@ -74,12 +80,15 @@ class _Reader:
     shown: list[str] = field(factory=list)
     around: tuple[Entity, ...] = ()
     quote: Entity | None = None
+    line_begins: bool = True
 
     def step(self, place: int) -> int:
         """Take the next character or delimiter, and return the place after it."""
         char = self.source[place]
         if char == "\\" and "\x01" <= self.source[place + 1 : place + 2] <= "\x7e":
-            return self._show(self.source[place + 1], place + 2)
+            end = self._show(self.source[place + 1], place + 2)
+            self.line_begins = self.line_begins or self.shown[-1] == "\n"
+            return end
         top = self.open[-1] if self.open else None
         if top is not None and top.code:
             if self.source.startswith(top.closing, place):
@@ -106,6 +115,7 @@ class _Reader:
         self.reading.sources.append(f"\\{char}" if char in _RESERVED or char == "\\" else char)
         self.reading.entities.append(self.around)
         self.reading.quotes.append(self.quote)
+        self.line_begins = self.line_begins and char == "\r"  # which Telegram drops
         return end
 
     def _newline(self, place: int) -> int:
@@ -119,6 +129,7 @@ class _Reader:
             self._close(place, 0)
             self.around = ()  # what is around the quotation can be opened again in the next line only
         self._show("\n", place + 1)
+        self.line_begins = True
         self._changed()
         return place + (2 if goes_on else 1)
 
@@ -139,7 +150,7 @@ class _Reader:
         for opening in ("![", "["):
             if self.source.startswith(opening, place):
                 return self._open(Entity(opening), place, len(opening))
-        if char == _QUOTE and (not self.shown or self.shown[-1] == "\n"):
+        if char == _QUOTE and self.line_begins:
             if self.quote is not None:
                 return place + 1  # quotations do not nest
             self.quote = Entity(_QUOTE)
@@ -175,7 +186,7 @@ class _Reader:
         language = _LANGUAGE.match(self.source, start)
         if language is not None:
             start = language.end()
-        start += 1 if self.source.startswith("\n", start) else 0
+        start = _NEWLINE.match(self.source, start).end()  # type: ignore[union-attr]  # it matches the empty text
         return self._open(Entity(f"{_PRE}{language[0] if language else ''}\n", _PRE, code=True), place, start - place)
 
     def _close_link(self, link: Entity, place: int) -> int:
@@ -183,5 +194,7 @@ class _Reader:
         url = _URL.match(self.source, place + 1)
         end = place + 1 if url is None else url.end()
         written = "".join(self.reading.sources[self.begun[-1] :]) if url is None else url[1]
+        if link.opening == "![" and not _EMOJI.match(_ESCAPE.sub(r"\1", written)):
+            raise InvalidTextError("![…] takes a URL of tg://emoji or tg://time", self._line(place))
         link.closing = f"]({written})"
         return self._close(place, end - place)
