@@ -220,7 +220,9 @@ def test_a_text_is_read_and_measured_as_telegram_does(markdown: str) -> None:
 
 
 @settings(max_examples=500, deadline=None)
-@given(markdown=st.lists(st.sampled_from([*"ab_*[]()~`>|!\n\\ \r", "\\\n", "__", "||", "```", "](", "**>", "\n>"]), max_size=14).map("".join))
+@given(
+    markdown=st.lists(st.sampled_from([*"ab_*[]()~`>|!\n\\ \r", "\\\n", "__", "||", "```", "](", "**>", "\n>"]), max_size=14).map("".join)
+)
 @example(markdown="`\n`>")
 @example(markdown="`\\\n`>")
 @example(markdown="\r>")
