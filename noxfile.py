@@ -70,7 +70,7 @@ def tests(session: nox.Session) -> None:
 
     The machine that compares each bus with the model takes 300 runs of 60 steps; with arguments, fewer.
     """
-    install(session, *group("test"))
+    install(session, *group("test", "examples"))
     install_wheel(session, "all,testing")
     if not session.posargs:
         session.env.setdefault("NOTIFYKIT_PROFILE", "ci")
@@ -80,7 +80,7 @@ def tests(session: nox.Session) -> None:
 @nox.session
 def coverage(session: nox.Session) -> None:
     """Which lines and branches of the package the tests reach, processes that they start included."""
-    install(session, *group("test"))
+    install(session, *group("test", "examples"))
     install_wheel(session, "all,testing")
     session.run("coverage", "erase")
     session.run("coverage", "run", "-m", "pytest", "-m", "not battery", "-n", "auto", "--dist", "worksteal", success_codes=[0, 1])
@@ -98,7 +98,7 @@ def battery(session: nox.Session) -> None:
 
 @nox.session(python="3.11")
 def lowest(session: nox.Session) -> None:
-    """The tests with the lowest versions that pyproject.toml allows."""
+    """The tests with the lowest versions that pyproject.toml allows; those of the frameworks in examples/ want newer ones."""
     install(session, *group("test"))
     install_wheel(session, "all,testing")
     session.install("-r", str(LOWEST))
@@ -121,4 +121,4 @@ def lock(session: nox.Session) -> None:
     compile_ = ("uv", "pip", "compile", "--python-version", "3.11", "--all-extras", "--no-header", "--no-annotate", "-q", "pyproject.toml")
     environment = {"UV_CUSTOM_COMPILE_COMMAND": "scripts/test nox -s lock"}
     session.run(*compile_, "--universal", "--group", "dev", "--upgrade", "-o", str(LOCKED), env=environment)
-    session.run(*compile_, "--resolution", "lowest-direct", "--upgrade", "-o", str(LOWEST), env=environment)
+    session.run(*compile_, "--resolution", "lowest-direct", "--group", "telemetry", "--upgrade", "-o", str(LOWEST), env=environment)
