@@ -107,6 +107,14 @@ def lowest(session: nox.Session) -> None:
 
 
 @nox.session
+def benchmarks(session: nox.Session) -> None:
+    """Measure queues side by side on this machine; the arguments are those of ``python -m benchmarks``, --list among them."""
+    install(session, *group("test"))
+    install_wheel(session, "all,testing")
+    session.run("python", "-m", "benchmarks", *session.posargs)
+
+
+@nox.session
 def docs(session: nox.Session) -> None:
     """Build the documentation, warnings being errors; its code runs in the tests."""
     install(session, *group("docs"))
