@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from notifykit import abc as abc
     from notifykit import errors as errors
     from notifykit import events as events
+    from notifykit._attachments import Attachment as Attachment
     from notifykit._backoff import constant as constant
     from notifykit._backoff import exponential as exponential
     from notifykit._backoff import jittered as jittered
@@ -49,6 +50,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Address",
     "AppriseChannel",
+    "Attachment",
     "ChannelPolicy",
     "ConsoleChannel",
     "Content",
@@ -90,6 +92,7 @@ __all__ = [
 _HOMES = {
     "Address": "_messages",
     "AppriseChannel": "channels.apprise",
+    "Attachment": "_attachments",
     "ChannelPolicy": "_policies",
     "ConsoleChannel": "channels.console",
     "Content": "_messages",

@@ -4,6 +4,7 @@ Variables are JSON values and a closed set of tagged types. :func:`normalize` br
 after a round trip, so that what is sent at once renders the same as what was queued.
 """
 
+import base64
 import enum
 import math
 from collections.abc import Callable, Mapping
@@ -144,6 +145,8 @@ def _converter() -> Any:
     converter = make_converter(forbid_extra_keys=True, omit_if_default=True)
     for kind in (str, int, bool):
         converter.register_structure_hook(kind, _strict)
+    converter.register_unstructure_hook(bytes, lambda data: base64.b64encode(data).decode("ascii"))
+    converter.register_structure_hook(bytes, lambda text, _: base64.b64decode(_strict(text, str), validate=True))
     converter.register_unstructure_hook(Any, _pack)
     converter.register_structure_hook(Any, _unpack)
     return converter

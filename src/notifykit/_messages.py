@@ -1,13 +1,14 @@
 """What is sent, to whom, and what became of it."""
 
 import enum
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from types import MappingProxyType
 from typing import Any
 
 from attrs import field, frozen
 
+from notifykit._attachments import Attachment
 from notifykit._clock import to_utc, to_utc_or_none
 from notifykit._ids import new_id
 from notifykit.errors import ConfigurationError, NotifykitError
@@ -87,11 +88,14 @@ class Part:
         limit: the most that one send carries: characters; of MarkdownV2 the UTF-16 units after parsing, of JSON bytes of UTF-8.
             A template may say that more than that is sent in pieces. Each is a send of its own: a channel that gives its
             provider an idempotency key must put the content's ``number`` into it.
+        check: called with the rendered text of a part that has a form of its own, such as options; it raises a
+            ConfigurationError that says what is wrong.
     """
 
     markup: Markup
     required: bool = True
     limit: int | None = field(default=None, validator=_limit_in_range)
+    check: Callable[[str], object] | None = field(default=None, repr=False)
 
 
 @frozen
@@ -101,11 +105,13 @@ class Content:
     Attributes:
         number: 1, or which piece it is of a notification that is too long for one send.
         rest: the pieces after the first, in their order; none of them has a rest.
+        total: how many pieces there are.
     """
 
     parts: Mapping[str, str] = field(repr=False)
     number: int = 1
     rest: tuple["Content", ...] = ()
+    total: int = 1
 
     @property
     def pieces(self) -> tuple["Content", ...]:
@@ -191,6 +197,9 @@ class Message:
         group: the campaign it belongs to.
         request_id: the caller's, for its logs.
         trace: W3C trace context.
+        attachments: files that go with it. When a channel sends it, those that it carries are there with their data.
+        options: what the call says about the channels that it may go over, by channel name; each made by that channel's
+            ``parse_options``.
     """
 
     id: str = field(factory=new_id)
@@ -214,6 +223,13 @@ class Message:
     request_id: str | None = None
     trace: Mapping[str, str] = _NOTHING
     created_at: datetime = field(converter=to_utc)
+    attachments: tuple[Attachment, ...] = ()
+    options: Mapping[str, Mapping[str, Any]] = field(default=_NOTHING, repr=False)
+
+    @property
+    def own_options(self) -> Mapping[str, Any]:
+        """The options for the channel that it goes over now."""
+        return self.options.get(self.channel, _NOTHING)
 
 
 @frozen(kw_only=True)

@@ -13,6 +13,7 @@ from typing import Any, ClassVar, Protocol, Self, runtime_checkable
 import anyio
 from attrs import frozen
 
+from notifykit._attachments import Attachment
 from notifykit._claims import (
     Action,
     Changed,
@@ -264,6 +265,8 @@ class Channel(ABC):
     """What it takes, by part name."""
     default_limits: ClassVar[str] = ""
     """Rate limits that hold unless the application sets others, as ``"10/hour"`` or ``"30/minute; 1/second"``."""
+    carries_attachments: ClassVar[bool] = False
+    """Whether files go with its messages. Where they do not, they are left out, unless none of a call's channels carries them."""
 
     @classmethod
     def from_url(cls, url: str) -> Self:  # noqa: ARG003
@@ -279,6 +282,22 @@ class Channel(ABC):
 
         Raises: InvalidAddressError, without showing the address.
         """
+
+    def parse_options(self, options: Mapping[str, Any], attachments: Sequence[Attachment] = ()) -> Mapping[str, Any]:
+        """Return what the *options* of one message with these *attachments* mean, made of JSON values; pure.
+
+        Called when a message is made that has options or attachments, so that a mistake shows in the caller; ``send`` finds
+        the answer in ``message.own_options``. Parsing an answer gives it again. This one knows no options.
+
+        Raises: ConfigurationError, naming the option; also for attachments that the channel could never send.
+        """
+        if options:
+            raise ConfigurationError(f"{type(self).__name__} takes no options, but was given {', '.join(sorted(options))}")
+        return {}
+
+    def parts_for(self, message: Message) -> Mapping[str, Part]:
+        """Return the parts that *message* is rendered to: ``parts``, perhaps with smaller limits."""
+        return self.parts
 
     async def open(self) -> None:
         """Make clients and pools; connecting may wait for the first send. Opened again after ``close``, it works again."""
@@ -300,6 +319,7 @@ class Channel(ABC):
         """Send once, and return the provider's id of it if there is one.
 
         Called concurrently. Cancellation may come at any await; a connection that was in use then is not used again.
+        ``message.attachments`` are those that it carries, with their ``data``; ``message.own_options`` are its options.
 
         Raises: DeliveryError, and nothing else.
         """

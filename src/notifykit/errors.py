@@ -12,6 +12,7 @@
     │   ├── MissingPartError            the template has no file for a part that the channel requires
     │   ├── TemplateSyntaxError         a template file cannot be compiled
     │   ├── MissingVariablesError       names every missing variable at once
+    │   ├── AttachmentError             a file that goes with the message cannot be had
     │   ├── InvalidContentError         the rendered part is not valid in its markup
     │   └── ContentTooLongError         the rendered part is longer than the channel carries
     ├── BusError                        the bus could not do what was asked
@@ -49,6 +50,7 @@ from attrs import define, field
 __all__ = [
     "AddressGoneError",
     "AddressMovedError",
+    "AttachmentError",
     "BrokenPluginError",
     "BusClosedError",
     "BusError",
@@ -154,6 +156,11 @@ class MissingVariablesError(RenderError):
     """The template needs variables that were not given."""
 
     variables: tuple[str, ...] = ()
+
+
+@define(slots=False)
+class AttachmentError(RenderError):
+    """A file that goes with the message cannot be had."""
 
 
 @define(slots=False)

@@ -17,6 +17,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from notifykit._attachments import Attachment
 from notifykit._claims import Envelope
 from notifykit._codec import MAX_NESTING, decode, encode, envelope, normalize
 from notifykit._messages import Address, Delivery, FallbackStep, Lane, Message
@@ -96,6 +97,12 @@ MESSAGES = st.builds(
     request_id=st.none() | TEXTS,
     trace=st.dictionaries(TEXTS, TEXTS, max_size=2),
     created_at=MOMENTS,
+    attachments=st.lists(
+        st.builds(Attachment, st.sampled_from(["a.pdf", "ů.txt"]), st.binary(max_size=20), only=st.lists(TEXTS, max_size=2))
+        | st.builds(Attachment, st.just("b.png"), file=st.just("b/ů.png"), inline=st.booleans(), media_type=st.just("image/x-odd")),
+        max_size=2,
+    ).map(tuple),
+    options=st.dictionaries(NAMES, VARIABLES.map(normalize), max_size=2),
 )
 
 
@@ -124,8 +131,8 @@ def message(**facts: Any) -> Message:
 def test_every_field_of_every_message_comes_back_as_it_went_in(original: Message) -> None:
     back = decode(encode(original))
     for each in attrs.fields(Message):
-        if each.name == "variables":
-            assert exactly(dict(back.variables)) == exactly(dict(original.variables))
+        if each.name in ("variables", "options"):
+            assert exactly(dict(getattr(back, each.name))) == exactly(dict(getattr(original, each.name)))
         elif each.name in ("address", "fallback"):
             assert listed(attrs.asdict(back)[each.name]) == listed(attrs.asdict(original)[each.name])
         else:
@@ -232,6 +239,8 @@ FULL = message(
     group="g",
     request_id="q",
     trace={"traceparent": "00"},
+    attachments=(Attachment("a.pdf", b"data"),),
+    options={"email": {"reply_to": "a"}},
 )
 RAW: dict[str, Any] = json.loads(encode(FULL)[1:])
 

@@ -1,6 +1,7 @@
 """A campaign: recipients streamed onto the bus in batches, however many there are."""
 
-from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable, Sequence
+from contextlib import aclosing
 
 from anyio.lowlevel import checkpoint
 from attrs import evolve, frozen
@@ -36,7 +37,7 @@ class Progress:
 OnProgress = Callable[[Progress], None]
 
 
-async def each_of(recipients: Iterable[Recipient | str] | AsyncIterable[Recipient | str]) -> AsyncIterator[Recipient | str]:
+async def each_of(recipients: Iterable[Recipient | str] | AsyncIterable[Recipient | str]) -> AsyncGenerator[Recipient | str, None]:
     """Yield from an iterable of either sort."""
     if isinstance(recipients, AsyncIterable):
         async for recipient in recipients:
@@ -48,15 +49,16 @@ async def each_of(recipients: Iterable[Recipient | str] | AsyncIterable[Recipien
 
 async def in_batches(
     recipients: Iterable[Recipient | str] | AsyncIterable[Recipient | str], size: int
-) -> AsyncIterator[Sequence[Recipient | str]]:
+) -> AsyncGenerator[Sequence[Recipient | str], None]:
     """Yield lists of *size* recipients, the last one shorter; holds one list at a time."""
     batch: list[Recipient | str] = []
-    async for recipient in each_of(recipients):
-        batch.append(recipient)
-        if len(batch) >= size:
-            yield batch
-            batch = []
-            await checkpoint()
+    async with aclosing(each_of(recipients)) as each:
+        async for recipient in each:
+            batch.append(recipient)
+            if len(batch) >= size:
+                yield batch
+                batch = []
+                await checkpoint()
     if batch:
         yield batch
 

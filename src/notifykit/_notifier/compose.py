@@ -6,12 +6,14 @@ from typing import Any, TypedDict
 
 from attrs import evolve, field, frozen
 
+from notifykit._attachments import Attachment
 from notifykit._clock import to_utc_or_none
 from notifykit._codec import normalize
 from notifykit._context import current_request_id
 from notifykit._fallback import Fallback, derived_key
 from notifykit._ids import new_id
 from notifykit._messages import Delivery, FallbackStep, Lane, Message, Recipient
+from notifykit._notifier.extras import Extras, chosen, options_by_channel, several_attachments
 from notifykit._notifier.fanout import Target, choose, targets
 from notifykit._unsubscribe import UnsubscribeLinks
 from notifykit.abc import Channel, Renderer
@@ -38,6 +40,8 @@ class CampaignOptions(TypedDict, total=False):
     due_at: datetime | None
     expires_in: timedelta | None
     request_id: str | None
+    attachments: Sequence[Attachment]
+    options: Mapping[str, Mapping[str, Any]]
 
 
 class MessageOptions(CampaignOptions, total=False):
@@ -63,6 +67,9 @@ class Options:
         delivery: whether a crash may send it twice or lose it.
         group: a name for the messages that belong together.
         request_id: the caller's, for the logs; by default the one of :func:`notifykit.request`.
+        attachments: files that go with it, on the channels that carry files.
+        options: by channel name or kind, what that channel is told, such as ``{"telegram": {"silent": True}}``. They go before
+            those of the template.
     """
 
     via: Sequence[str] | Fallback | None = None
@@ -74,6 +81,8 @@ class Options:
     delivery: Delivery = Delivery.AT_LEAST_ONCE
     group: str | None = None
     request_id: str | None = None
+    attachments: tuple[Attachment, ...] = field(default=(), converter=several_attachments)
+    options: Mapping[str, Mapping[str, Any]] = field(factory=dict, converter=options_by_channel, repr=False)
 
     def __attrs_post_init__(self) -> None:
         if self.delay is not None and self.due_at is not None:
@@ -114,10 +123,11 @@ class Composer:
         """
         names = choose(self.channels, self.renderer.kinds(template), options.via)
         normal = normalize({**recipient.variables, **variables})
+        extras = chosen(self.channels, names, options.attachments, options.options)
         if options.lane is None:
             options = evolve(options, lane=self.renderer.lane(template))
         made = [
-            (target, self._messages(target, recipient, template, normal, options, now))
+            (target, self._messages(target, recipient, template, normal, options, extras, now))
             for target in targets(recipient, self.channels, names)
         ]
         if isinstance(options.via, Fallback):
@@ -128,17 +138,33 @@ class Composer:
         return together
 
     def _messages(
-        self, target: Target, recipient: Recipient, template: str, variables: Mapping[str, Any], options: Options, now: datetime
+        self,
+        target: Target,
+        recipient: Recipient,
+        template: str,
+        variables: Mapping[str, Any],
+        options: Options,
+        extras: Extras,
+        now: datetime,
     ) -> list[Message]:
         if not target.addresses:
             return []
         channel = self.channels[target.channel]
         variables = self._with_link(variables, target, channel, recipient, options, now)
         self.renderer.check(template, channel.kind, channel.parts, variables, recipient.locale)
-        return list(self._each(target, recipient, template, variables, options, now))
+        if not isinstance(options.via, Fallback):
+            extras = extras.of(target.channel, channel)
+        return list(self._each(target, recipient, template, variables, options, extras, now))
 
     def _each(
-        self, target: Target, recipient: Recipient, template: str, variables: Mapping[str, Any], options: Options, now: datetime
+        self,
+        target: Target,
+        recipient: Recipient,
+        template: str,
+        variables: Mapping[str, Any],
+        options: Options,
+        extras: Extras,
+        now: datetime,
     ) -> Iterator[Message]:
         due_at = options.due_at if options.delay is None else now + options.delay
         key = options.idempotency_key
@@ -160,6 +186,8 @@ class Composer:
                 group=options.group,
                 request_id=options.request_id or current_request_id(),
                 created_at=now,
+                attachments=extras.attachments,
+                options=extras.options,
             )
 
     def _with_link(

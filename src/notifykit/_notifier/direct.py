@@ -4,6 +4,7 @@ from datetime import timedelta
 
 from attrs import frozen
 
+from notifykit._attached import FindAttachment, with_data
 from notifykit._limits import address_windows, channel_windows
 from notifykit._messages import Message, Receipt, Status
 from notifykit._policies import ChannelPolicy
@@ -26,6 +27,7 @@ class DirectSender:
     ledger: Ledger
     renderer: Renderer
     clock: Clock
+    find_attachment: FindAttachment | None = None
 
     async def send(self, message: Message) -> Receipt:
         """Make one attempt; never raises for a delivery."""
@@ -34,6 +36,7 @@ class DirectSender:
             return _receipt(message, Status.SUPPRESSED, reason=standing.suppressed)
         try:
             content = render(self.renderer, self.channel, message)
+            message = await with_data(message, self.channel, self.find_attachment, self.policy.send_timeout)
             for _ in content.pieces:
                 await self._find_room(message)
         except NotifykitError as error:

@@ -4,12 +4,13 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from attrs import frozen
 
-from notifykit._claims import MAX_BATCH, MAX_BATCH_BYTES, Envelope
+from notifykit._claims import MAX_BATCH, MAX_BATCH_BYTES, MAX_BODY_BYTES, Envelope
 from notifykit._codec import envelope
 from notifykit._fallback import all_failed, next_messages
 from notifykit._messages import Message, Receipt, Status
 from notifykit._suppression import look_up
 from notifykit.abc import Bus, Ledger
+from notifykit.errors import PayloadTooLargeError
 from notifykit.events import Duplicate, Enqueued, Observer, Suppressed, tell
 
 __all__ = ["Intake", "in_calls"]
@@ -32,7 +33,7 @@ class Intake:
             return {}
         standings = await look_up(self.ledger, messages)
         suppressed = {message_id: standing.suppressed for message_id, standing in standings.items() if standing.suppressed}
-        wanted = [envelope(each) for each in messages if each.id not in suppressed]
+        wanted = [_fitting(each) for each in messages if each.id not in suppressed]
         answers = {answer.id: answer for call in in_calls(wanted) for answer in await self.bus.enqueue(call)}
         receipts = {}
         for each in messages:
@@ -58,6 +59,22 @@ class Intake:
     def _suppressed(self, message: Message, reason: str) -> Receipt:
         tell(self.observers, Suppressed.of(message))
         return _receipt(message, Status.SUPPRESSED, reason)
+
+
+def _fitting(message: Message) -> Envelope:
+    """Return the envelope; say early and clearly that attachments are too large for a bus.
+
+    Raises: PayloadTooLargeError.
+    """
+    made = envelope(message)
+    if message.attachments and len(made.body) > MAX_BODY_BYTES:
+        raise PayloadTooLargeError(
+            f"with its attachments the message has {len(made.body):,} bytes, of which a bus takes {MAX_BODY_BYTES:,}: "
+            "give large ones as Attachment(name, file=…)",
+            size=len(made.body),
+            limit=MAX_BODY_BYTES,
+        )
+    return made
 
 
 def _receipt(message: Message, status: Status, reason: str | None = None) -> Receipt:

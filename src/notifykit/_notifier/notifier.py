@@ -3,12 +3,14 @@
 import enum
 import os
 from collections.abc import AsyncIterable, Awaitable, Callable, Iterable, Mapping, Sequence
+from contextlib import aclosing
 from datetime import timedelta
 from typing import Any, Self, Unpack, cast
 
 import anyio
 from anyio.lowlevel import current_token
 
+from notifykit._attached import AttachmentSource, check_files, source_of
 from notifykit._clock import BusTime, SystemClock
 from notifykit._messages import Lane, Message, Receipt, Recipient, Status
 from notifykit._notifications import Notification, template_and_variables
@@ -60,6 +62,8 @@ class Notifier(Operating):
         observers: called with every event.
         find_recipient: makes ids stand for recipients.
         should_send: asked by the worker before each send.
+        attachments: where attachments that are given as a ``file`` are found when they are sent: a folder that all processes
+            share, or an async function from the file to its bytes.
         unsubscribe: makes the one-click links of campaigns; None says that there are none.
         lease: how long a worker's claim is its own without a sign of life.
         grace: how long sends may take to finish when the worker is stopped.
@@ -80,6 +84,7 @@ class Notifier(Operating):
         observers: Sequence[Observer] = (),
         find_recipient: _FindRecipient | None = None,
         should_send: ShouldSend | None = None,
+        attachments: AttachmentSource | None = None,
         unsubscribe: UnsubscribeLinks | _Unset | None = _Unset.UNSET,
         lease: timedelta = timedelta(seconds=60),
         grace: timedelta = timedelta(seconds=25),
@@ -97,6 +102,7 @@ class Notifier(Operating):
         self._observers = tuple(observers)
         self._find_recipient = find_recipient
         self._should_send = should_send
+        self._find_attachment = source_of(attachments)
         self._links = unsubscribe if isinstance(unsubscribe, UnsubscribeLinks) else None
         self._lease = lease
         self._grace = grace
@@ -208,6 +214,8 @@ class Notifier(Operating):
             UnknownTemplateError, MissingVariablesError, MissingPartError: about the template.
             UnknownChannelError, NoAddressError, InvalidAddressError, UnknownRecipientError: about the recipient.
             ConfigurationError: a variable that no message can carry, or options that mean nothing.
+            AttachmentError: the file of an attachment is not in the folder.
+            PayloadTooLargeError: with its attachments a message has more than 256 KiB.
             BusError: the bus could not take it.
         """
         made = await self._compose(recipients, notification, variables, Options(**options))
@@ -256,21 +264,23 @@ class Notifier(Operating):
         chosen = Options(lane=Lane.CAMPAIGN, idempotency_key=f"campaign:{group}", group=group, **options)
         template, given = template_and_variables(notification, variables)
         self._composer.renderer.kinds(template)
+        await check_files(chosen.attachments, self._find_attachment)
         progress = Progress()
-        async for batch in in_batches(recipients, batch_size):
-            made: list[Message | Skip] = []
-            refused: list[tuple[str, NotifykitError]] = []
-            for each in batch:
-                try:
-                    recipient = await self._recipient(each)
-                    made += self._composer.compose(recipient, template, given, chosen, self._clock.now())
-                except (ConfigurationError, UnknownChannelError):
-                    raise
-                except NotifykitError as error:
-                    refused.append((each if isinstance(each, str) else each.id, error))
-            progress = counted(progress, await self._enqueue(made), refused, len(batch))
-            if on_progress is not None:
-                on_progress(progress)
+        async with aclosing(in_batches(recipients, batch_size)) as batches:
+            async for batch in batches:
+                made: list[Message | Skip] = []
+                refused: list[tuple[str, NotifykitError]] = []
+                for each in batch:
+                    try:
+                        recipient = await self._recipient(each)
+                        made += self._composer.compose(recipient, template, given, chosen, self._clock.now())
+                    except (ConfigurationError, UnknownChannelError):
+                        raise
+                    except NotifykitError as error:
+                        refused.append((each if isinstance(each, str) else each.id, error))
+                progress = counted(progress, await self._enqueue(made), refused, len(batch))
+                if on_progress is not None:
+                    on_progress(progress)
         return progress
 
     # -- working
@@ -317,6 +327,7 @@ class Notifier(Operating):
         template, given = template_and_variables(notification, variables)
         several = [recipients] if isinstance(recipients, Recipient | str) else list(recipients)
         now = self._clock.now()
+        await check_files(options.attachments, self._find_attachment)
         return [made for each in several for made in self._composer.compose(await self._recipient(each), template, given, options, now)]
 
     async def _recipient(self, recipient: Recipient | str) -> Recipient:
@@ -343,7 +354,9 @@ class Notifier(Operating):
         return self.channels[name].default_limits if limits is None else limits
 
     def _direct(self, name: str) -> DirectSender:
-        return DirectSender(self.channels[name], self._limits(name), self._policies[name], self.ledger, self.renderer, self._clock)
+        return DirectSender(
+            self.channels[name], self._limits(name), self._policies[name], self.ledger, self.renderer, self._clock, self._find_attachment
+        )
 
     async def _worker(self) -> Worker:
         for name in self.channels:
@@ -372,6 +385,7 @@ class Notifier(Operating):
             health=ChannelHealth(name, self.bus, time, self._observers),
             observers=self._observers,
             should_send=self._should_send,
+            find_attachment=self._find_attachment,
         )
 
 

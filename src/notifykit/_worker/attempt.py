@@ -37,7 +37,7 @@ def render(renderer: Renderer, channel: Channel, message: Message) -> Content:
     Raises: RenderError.
     """
     return renderer.render(
-        message.template, channel.kind, channel.parts, message.variables, locale=message.locale, timezone=message.timezone
+        message.template, channel.kind, channel.parts_for(message), message.variables, locale=message.locale, timezone=message.timezone
     )
 
 

@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from attrs import evolve, field, frozen
 
+from notifykit._attached import FindAttachment, with_data
 from notifykit._backoff import exponential
 from notifykit._claims import Claim, Reason, Settled, StoredMessage, check_batch
 from notifykit._clock import BusTime
@@ -62,6 +63,7 @@ class Sender:
     health: ChannelHealth
     observers: Sequence[Observer] = ()
     should_send: ShouldSend | None = None
+    find_attachment: FindAttachment | None = None
     _sent: dict[str, Sent] = field(factory=dict)
     """By token, how far the deliveries that are under way have come."""
 
@@ -72,6 +74,7 @@ class Sender:
             return self._conclusion(claim, message, await self._with_next(claim, message, refused))
         try:
             content = render(self.renderer, self.channel, message)
+            ready = await with_data(message, self.channel, self.find_attachment, self.policy.send_timeout)
         except NotifykitError as error:
             outcome = self.judge(error, claim)
             return self._conclusion(claim, message, await self._with_next(claim, message, outcome), error=error)
@@ -84,7 +87,7 @@ class Sender:
         if message.delivery is Delivery.AT_MOST_ONCE and not await self._settled_before(claim):
             return None
         era = self.health.era
-        result, wait = await self._send(claim, message, content)
+        result, wait = await self._send(claim, ready, content)
         outcome = await self._outcome(claim, message, result, era)
         self._sent.pop(claim.token, None)
         if message.delivery is not Delivery.AT_MOST_ONCE:

@@ -9,7 +9,7 @@ from jinja2 import Template
 
 from notifykit._messages import Content, Lane, Markup, Part
 from notifykit.abc import Renderer
-from notifykit.errors import MissingPartError, MissingVariablesError, NotifykitError, TemplateSyntaxError
+from notifykit.errors import ConfigurationError, MissingPartError, MissingVariablesError, NotifykitError, TemplateSyntaxError
 from notifykit.rendering.catalogue import Catalogue, Loader
 from notifykit.rendering.css import inline_css
 from notifykit.rendering.description import Description, parse_description
@@ -17,7 +17,7 @@ from notifykit.rendering.environment import MarkupEnvironment
 from notifykit.rendering.faults import TooLongError, to_render_error
 from notifykit.rendering.html import HTML
 from notifykit.rendering.json import JSON
-from notifykit.rendering.language import Language
+from notifykit.rendering.language import InvalidTextError, Language
 from notifykit.rendering.line import LINE
 from notifykit.rendering.localization import LOCAL_FILTERS, in_place
 from notifykit.rendering.markdown_v2 import MARKDOWN_V2
@@ -158,17 +158,29 @@ class JinjaRenderer(Renderer):
         rendered: dict[str, str] = {}
         with in_place(locale, timezone):
             for part, (markup, path) in files.items():
-                rendered[part] = self._part(loaded, template, part, markup, Loader.full_name(path, chain), values)
+                check = parts[part].check if part in parts else None
+                rendered[part] = self._part(loaded, template, part, markup, Loader.full_name(path, chain), values, check)
         for part in derived:
             rendered[part] = html_to_text(rendered["html"])
         sent = {part: _carried(description, kind, part, parts[part], rendered[part]) for part in parts if part in rendered}
         return _content(sent)
 
-    def _part(self, loaded: _Loaded, template: str, part: str, markup: Markup, name: str, values: dict[str, Any]) -> str:
+    def _part(
+        self,
+        loaded: _Loaded,
+        template: str,
+        part: str,
+        markup: Markup,
+        name: str,
+        values: dict[str, Any],
+        check: Callable[[str], object] | None,
+    ) -> str:
         environment = loaded.environments[markup]
 
         def render() -> str:
             text = environment.language.finish(self._run(environment.get_template(name), values))
+            if check is not None:
+                _fits(check, text)
             return inline_css(text) if markup is Markup.HTML and self._inline_css else text
 
         return _guarded(render, template, part, name.rpartition("|")[2])
@@ -224,6 +236,14 @@ class JinjaRenderer(Renderer):
             return self._now
 
 
+def _fits(check: Callable[[str], object], text: str) -> None:
+    """Ask the channel whether a part that has a form of its own is right."""
+    try:
+        check(text)
+    except ConfigurationError as error:
+        raise InvalidTextError(error.message) from None
+
+
 def _carried(description: Description, kind: str, part: str, declared: Part, text: str) -> tuple[str, ...]:
     """Return the pieces that are sent of a rendered part."""
     if declared.limit is None:
@@ -252,7 +272,8 @@ def _content(sent: Mapping[str, tuple[str, ...]]) -> Content:
     """Put the pieces together: a part that is in one piece stands in each of them."""
     number = max((len(pieces) for pieces in sent.values()), default=1)
     first, *rest = [
-        Content({part: pieces[min(place, len(pieces) - 1)] for part, pieces in sent.items()}, place + 1) for place in range(number)
+        Content({part: pieces[min(place, len(pieces) - 1)] for part, pieces in sent.items()}, place + 1, total=number)
+        for place in range(number)
     ]
     return evolve(first, rest=tuple(rest))
 
