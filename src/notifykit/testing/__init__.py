@@ -1,1 +1,17 @@
-"""For the tests of applications; no third-party imports."""
+"""For the tests of applications: a real notifier whose messages reach nobody, and a clock that is moved by hand.
+
+::
+
+    with Sandbox(notifier) as sandbox:
+        await ship(order)                                    # the application's code, with the application's notifier
+        await sandbox.drain()
+        sandbox.assert_sent("order_shipped", {"order": 81}, to="user:42", channel="email")
+
+Nothing here needs a third-party package; ``notifykit.testing.conformance``, for the authors of plug-ins, does.
+"""
+
+from notifykit.testing._clock import FakeClock
+from notifykit.testing._records import Sent
+from notifykit.testing.sandbox import Sandbox
+
+__all__ = ["FakeClock", "Sandbox", "Sent"]
