@@ -96,6 +96,16 @@ def battery(session: nox.Session) -> None:
     pytest(session, "-m", "battery", "-s", "--timeout", "7200")
 
 
+@nox.session
+def markdown(session: nox.Session) -> None:
+    """MarkdownV2 against Telegram's own parser, with a hundred times the examples of an ordinary run."""
+    install(session, *group("test"))
+    install_wheel(session, "all,testing")
+    files = ("test_markdown_v2.py", "test_markdown_v2_composing.py", "test_markdown_v2_reading.py", "test_rendering_splitting.py")
+    session.env.setdefault("NOTIFYKIT_EXAMPLES", "100")
+    pytest(session, *(f"tests/unit/{file}" for file in files), "-n", "auto", "--dist", "worksteal", "--timeout", "7200")
+
+
 @nox.session(python="3.11")
 def lowest(session: nox.Session) -> None:
     """The tests with the lowest versions that pyproject.toml allows; those of the frameworks in examples/ want newer ones."""

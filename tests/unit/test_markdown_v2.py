@@ -12,6 +12,7 @@ from notifykit._messages import Markup, Part
 from notifykit.errors import InvalidContentError, RenderError
 from notifykit.rendering import JinjaRenderer
 from notifykit.rendering.markdown_v2 import SPECIAL, escape_markdown_v2
+from tests._examples import several
 
 PARTS = {"text": Part(Markup.MARKDOWN_V2)}
 
@@ -90,7 +91,7 @@ def test_every_pair_and_triple_of_special_characters_is_shown_as_itself(context:
 
 
 @pytest.mark.parametrize("context", [context for context in CONTEXTS if context != "quote"])
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=several(60), deadline=None)
 @given(value=ANY)
 @example(value="\\")
 @example(value="a\\")
@@ -103,7 +104,7 @@ def test_any_value_is_shown_as_itself_in_every_context(context: str, value: str)
 
 
 @pytest.mark.parametrize("number", range(len(FILTERS)))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=several(60), deadline=None)
 @given(value=ANY)
 @example(value="")
 @example(value=" \n")
@@ -122,7 +123,7 @@ def test_each_filter_formats_any_value_and_nothing_else(number: int, value: str)
 SIMPLE = {"bold": "Bold", "italic": "Italic", "underline": "Underline", "strike": "Strikethrough", "spoiler": "Spoiler"}
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=several(200), deadline=None)
 @given(
     runs=st.lists(st.tuples(st.sampled_from([*SIMPLE, "e", "code", "pre"]), st.sampled_from(["a", "_", "", "é*", "b\n", "`"])), max_size=6)
 )
@@ -137,7 +138,7 @@ def test_neighbouring_formats_stay_apart(runs: list[tuple[str, str]]) -> None:
     assert text.styles() == [*expected, frozenset()]
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=several(200), deadline=None)
 @given(names=st.lists(st.sampled_from(list(SIMPLE)), max_size=5), inner=st.lists(st.sampled_from(list(SIMPLE)), max_size=4), value=HOSTILE)
 def test_nested_formats_compose(names: list[str], inner: list[str], value: str) -> None:
     template = (
@@ -194,7 +195,7 @@ def test_a_link_that_telegram_would_drop_is_written_out(url: str) -> None:
     assert text.text == (f"here ({url})" if url else "here")
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=several(200), deadline=None)
 @given(tail=HOSTILE.filter(lambda text: not any(char.isspace() for char in text) and "\\" not in text))
 def test_any_url_arrives_as_it_was(tail: str) -> None:
     url = f"https://example.com/{tail}"
@@ -234,7 +235,7 @@ def test_every_code_point_is_shown_as_itself(plane: int) -> None:
         assert read(escape_markdown_v2(value)).text == shown(value)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=several(200), deadline=None)
 @given(value=ANY, other=ANY)
 def test_escaping_a_whole_is_escaping_its_pieces(value: str, other: str) -> None:
     assert read(f"{escape_markdown_v2(value)}A{escape_markdown_v2(other)}").text == f"{shown(value)}A{shown(other)}"

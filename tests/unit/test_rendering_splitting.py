@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from hypothesis import assume, example, given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from telegram_reader import Read
 from telegram_reader import read as telegram_reads
@@ -12,12 +12,11 @@ from notifykit._messages import Content, Markup, Part
 from notifykit.errors import ConfigurationError, ContentTooLongError, InvalidContentError, TemplateSyntaxError
 from notifykit.rendering import JinjaRenderer
 from notifykit.rendering.graphemes import is_boundary
-from notifykit.rendering.language import InvalidTextError
 from notifykit.rendering.markdown_v2 import escape_markdown_v2
 from notifykit.rendering.markdown_v2_body import MOST_BYTES, MOST_ENTITIES, body, measure
-from notifykit.rendering.markdown_v2_reading import read
 from notifykit.rendering.overflow import MOST_PIECES
 from notifykit.rendering.splitting import ELLIPSIS, PlainBody, split, truncate
+from tests._examples import several
 
 FAMILY, FLAG, SKIN, HEART = "👨‍👩‍👧", "🇨🇿", "👍🏽", "❤️"
 
@@ -67,7 +66,7 @@ def test_a_truncated_text_ends_with_an_ellipsis(text: str, limit: int, short: st
     assert truncate(PlainBody(text), limit) == short
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=several(200), deadline=None)
 @given(
     text=st.text(st.sampled_from(["a", "b", " ", "\n", "\u0301", "\u200d", "👩", "\U0001f1e8", "\U0001f3fd", "\xa0", "\t"]), max_size=60),
     limit=st.integers(1, 12),
@@ -182,19 +181,19 @@ def check_split(markdown: str, limit: int) -> list[str]:
     return pieces
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=several(300), deadline=None)
 @given(template=TEMPLATES, limit=st.integers(8, 40))
 def test_the_pieces_of_any_formatted_text_parse_and_say_the_same(template: str, limit: int) -> None:
     check_split(rendered(f"x{template}"), limit)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=several(300), deadline=None)
 @given(markdown=QUOTES.filter(is_read), limit=st.integers(8, 30))
 def test_the_pieces_of_quotations_parse_and_say_the_same(markdown: str, limit: int) -> None:
     check_split(markdown, limit)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=several(200), deadline=None)
 @given(markdown=MARKDOWN, limit=st.integers(8, 40))
 def test_a_truncated_formatted_text_parses_and_is_the_beginning(markdown: str, limit: int) -> None:
     whole = telegram_reads(markdown)
@@ -206,7 +205,7 @@ def test_a_truncated_formatted_text_parses_and_is_the_beginning(markdown: str, l
     assert formatted(short)[:-1] == formatted(whole)[: len(formatted(short)) - 1]
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=several(300), deadline=None)
 @given(markdown=MARKDOWN)
 def test_a_text_is_read_and_measured_as_telegram_does(markdown: str) -> None:
     whole, ours = telegram_reads(markdown), body(markdown)
@@ -217,25 +216,6 @@ def test_a_text_is_read_and_measured_as_telegram_does(markdown: str) -> None:
     excess = measure(markdown, units(whole.text) - 1)
     assert excess is not None
     assert excess.length == units(whole.text)
-
-
-@settings(max_examples=500, deadline=None)
-@given(
-    markdown=st.lists(st.sampled_from([*"ab_*[]()~`>|!\n\\ \r", "\\\n", "__", "||", "```", "](", "**>", "\n>"]), max_size=14).map("".join)
-)
-@example(markdown="`\n`>")
-@example(markdown="`\\\n`>")
-@example(markdown="\r>")
-@example(markdown="\n\\\n>")
-@example(markdown="\\a>")
-def test_what_telegram_refuses_is_refused_and_the_rest_read_alike(markdown: str) -> None:
-    try:
-        wanted = telegram_reads(markdown).text
-    except ValueError:
-        with pytest.raises(InvalidTextError):
-            read(markdown)
-    else:
-        assert read(markdown).text == wanted
 
 
 @pytest.mark.parametrize(

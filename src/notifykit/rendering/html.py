@@ -10,7 +10,7 @@ from notifykit.rendering.fragments import SolidFragment, whole
 from notifykit.rendering.language import Language
 from notifykit.rendering.links import is_web_link, written_out
 
-__all__ = ["HTML", "HtmlFragment"]
+__all__ = ["HTML", "HtmlFragment", "bold", "code", "italic", "link", "pre", "quote", "strike", "underline"]
 
 # "control" and "noncharacter" of the HTML standard, 13.2.3.5 Preprocessing the input stream
 _CONTROLS = re.compile("[\x00-\x08\x0b\x0e-\x1f\x7f-\x9f]")
@@ -19,6 +19,8 @@ _NONCHARACTERS = re.compile(
 )
 
 _ASCII = {code: None for code in range(0x80) if _CONTROLS.match(chr(code))} | {ord(char): str(escape_html(char)) for char in "&<>'\""}
+
+_QUOTATION = "margin:0 0 0 2px;padding:0 0 0 12px;border-left:3px solid #98a2b3;white-space:pre-line"
 
 
 class HtmlFragment(SolidFragment):
@@ -45,21 +47,53 @@ class HtmlFragment(SolidFragment):
         return str(value.__html__())
 
 
-def _tag(name: str) -> Any:
-    def wrap(value: Any) -> HtmlFragment:
-        inner = HtmlFragment.output(value)
-        return HtmlFragment(f"<{name}>{inner}</{name}>" if inner.strip() else inner)
-
-    wrap.__name__ = name
-    return wrap
+def _tag(name: str, value: Any) -> HtmlFragment:
+    """Put *value* into a tag, unless there is nothing to see in it."""
+    inner = HtmlFragment.output(value)
+    return HtmlFragment(f"<{name}>{inner}</{name}>" if inner.strip() else inner)
 
 
-def _pre(value: Any, language: str = "") -> HtmlFragment:  # the same call serves Telegram
+def bold(value: Any) -> HtmlFragment:
+    """Return *value* in bold type."""
+    return _tag("strong", value)
+
+
+def italic(value: Any) -> HtmlFragment:
+    """Return *value* in italics."""
+    return _tag("em", value)
+
+
+def underline(value: Any) -> HtmlFragment:
+    """Return *value* underlined."""
+    return _tag("u", value)
+
+
+def strike(value: Any) -> HtmlFragment:
+    """Return *value* struck through."""
+    return _tag("s", value)
+
+
+def code(value: Any) -> HtmlFragment:
+    """Return *value* as code within a line."""
+    return _tag("code", value)
+
+
+def pre(value: Any, language: str = "") -> HtmlFragment:  # the same call serves Telegram
+    """Return *value* as a block of code, which a paragraph cannot hold."""
     inner = HtmlFragment.output(value)
     return HtmlFragment(f"<pre>\n{inner}</pre>" if inner.strip() else inner)
 
 
-def _link(value: Any, url: str) -> HtmlFragment:
+def quote(value: Any, expandable: bool = False) -> HtmlFragment:  # the same call serves Telegram
+    """Return *value* as a quotation with its line breaks, which a paragraph cannot hold."""
+    inner = HtmlFragment.output(value)
+    if not inner.strip():
+        return HtmlFragment(inner)
+    return HtmlFragment(f'<blockquote style="{_QUOTATION}">{inner}</blockquote>')
+
+
+def link(value: Any, url: str) -> HtmlFragment:
+    """Return *value* as a link to the web, a mailbox or a telephone; any other *url* is written out behind it."""
     inner = HtmlFragment.output(value)
     if not inner.strip():
         return HtmlFragment(inner)
@@ -70,15 +104,7 @@ def _link(value: Any, url: str) -> HtmlFragment:
 
 HTML = Language(
     HtmlFragment,
-    {
-        "bold": _tag("strong"),
-        "italic": _tag("em"),
-        "underline": _tag("u"),
-        "strike": _tag("s"),
-        "code": _tag("code"),
-        "pre": _pre,
-        "link": _link,
-    },
+    {each.__name__: each for each in (bold, italic, underline, strike, code, pre, quote, link)},
     str.strip,
     body=None,
 )

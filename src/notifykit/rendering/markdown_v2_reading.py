@@ -13,11 +13,11 @@ from notifykit.rendering.language import InvalidTextError
 __all__ = ["Entity", "Reading", "read"]
 
 _RESERVED = frozenset("_*[]()~`>#+-=|{}.!")
-_LANGUAGE = re.compile(r"[^\s`]+(?=\s)")
+_LANGUAGE = re.compile(r"[^ \t\r\n\0\v`]+(?=[ \t\r\n\0\v])")
 _NEWLINE = re.compile(r"(?:\n\r?|\r\n?)?")
 _EMOJI = re.compile(r"tg:(//)?(emoji/?\?(.*&)?id=-?[1-9][0-9]{0,18}|time/?\?(.*&)?unix=[0-9]+)(?![0-9])", re.IGNORECASE | re.DOTALL)
 _ESCAPE = re.compile(r"\\([\x01-\x7e])", re.DOTALL)
-_URL = re.compile(r"\(((?:\\[\x01-\x7e]|[^)])*)\)", re.DOTALL)
+_URL = re.compile(r"\(((?:\\[\x01-\x7e]|[^)\\]|\\(?![\x01-\x7e]))*)\)", re.DOTALL)
 _SIMPLE = ("__", "_", "*", "~", "||")
 _CODE, _PRE, _QUOTE = "`", "```", ">"
 
