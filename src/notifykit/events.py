@@ -5,13 +5,14 @@ No event bears an address, a variable or a secret: they may go to logs and metri
 
 import logging
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from datetime import datetime, timedelta
-from typing import Any, Protocol, Self, TypeAlias
+from typing import Any, Protocol, Self, TypeAlias, runtime_checkable
 
 from attrs import field, frozen
 
 from notifykit._claims import Envelope, Reason
-from notifykit._messages import Address, Lane, Message
+from notifykit._messages import Address, Lane, Message, Status
 
 __all__ = [
     "AddressGone",
@@ -31,9 +32,11 @@ __all__ = [
     "Postponed",
     "Released",
     "Retried",
+    "Sent",
     "Skipped",
     "Stale",
     "Suppressed",
+    "Tracer",
     "tell",
 ]
 
@@ -125,6 +128,16 @@ class Suppressed(MessageEvent):
 
 
 @frozen(kw_only=True)
+class Sent(MessageEvent):
+    """One attempt was made past the queue, by ``send`` or ``test_send``; *status* says what came of it."""
+
+    status: Status
+    error: str = ""
+    delivery_time_ms: float | None = None
+    provider_id: str | None = None
+
+
+@frozen(kw_only=True)
 class Skipped:
     """A recipient has no address on a channel, so there is no message."""
 
@@ -210,6 +223,19 @@ class Observer(Protocol):
 
     def __call__(self, event: Event, /) -> None:
         """Hear of *event*."""
+        ...
+
+
+@runtime_checkable
+class Tracer(Protocol):
+    """What an observer may do beside: stand around the enqueueing and the sending of messages, so that a trace follows them."""
+
+    def enqueueing(self, messages: Sequence[Message]) -> AbstractContextManager[Sequence[Message]]:
+        """Return what is entered while *messages* are put on the bus; it gives them with their ``trace`` filled in."""
+        ...
+
+    def sending(self, message: Message) -> AbstractContextManager[object]:
+        """Return what is entered while a channel sends *message*, in the task that sends it."""
         ...
 
 

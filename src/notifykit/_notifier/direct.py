@@ -1,5 +1,6 @@
 """Sending at once, past the queue: one attempt, and a receipt that says what came of it."""
 
+from collections.abc import Sequence
 from datetime import timedelta
 
 from attrs import frozen
@@ -7,12 +8,14 @@ from attrs import frozen
 from notifykit._attached import FindAttachment, with_data
 from notifykit._limits import address_windows, channel_windows
 from notifykit._messages import Message, Receipt, Status
+from notifykit._outcomes import describe
 from notifykit._policies import ChannelPolicy
 from notifykit._suppression import look_up, suppress
+from notifykit._worker import pieces
 from notifykit._worker.attempt import attempt, foreign, render
-from notifykit._worker.pieces import Sent
 from notifykit.abc import Channel, Clock, Ledger, Renderer
 from notifykit.errors import AddressGoneError, NotifykitError, OutcomeUnknownError, RateLimitedError
+from notifykit.events import AddressGone, Observer, Sent, tell
 
 __all__ = ["DirectSender"]
 
@@ -28,9 +31,23 @@ class DirectSender:
     renderer: Renderer
     clock: Clock
     find_attachment: FindAttachment | None = None
+    observers: Sequence[Observer] = ()
 
     async def send(self, message: Message) -> Receipt:
-        """Make one attempt; never raises for a delivery."""
+        """Make one attempt, and tell what came of it; never raises for a delivery."""
+        receipt = await self._send(message)
+        sent = Sent.of(
+            message,
+            receipt.attempt,
+            status=receipt.status,
+            error=receipt.reason or "" if receipt.error is None else describe(receipt.error),
+            delivery_time_ms=receipt.delivery_time_ms,
+            provider_id=receipt.provider_id,
+        )
+        tell(self.observers, sent)
+        return receipt
+
+    async def _send(self, message: Message) -> Receipt:
         standing = (await look_up(self.ledger, [message])).get(message.id)
         if standing is not None and standing.suppressed:
             return _receipt(message, Status.SUPPRESSED, reason=standing.suppressed)
@@ -43,9 +60,10 @@ class DirectSender:
             return _receipt(message, Status.FAILED, error=error)
         except Exception as error:
             return _receipt(message, Status.FAILED, error=foreign(error))
-        result = await attempt(self.channel, message, Sent(content), self.policy.send_timeout)
+        result = await attempt(self.channel, message, pieces.Sent(content), self.policy.send_timeout)
         if isinstance(result.error, AddressGoneError):
             await suppress(self.ledger, message.channel, message.address, "gone")
+            tell(self.observers, AddressGone(message.recipient_id, message.channel, message.address))
         status = Status.SENT if result.error is None else Status.UNKNOWN if isinstance(result.error, OutcomeUnknownError) else Status.FAILED
         facts = {"provider_id": result.provider_id, "delivery_time_ms": result.delivery_time_ms}
         return _receipt(message, status, error=result.error, attempt=1, **facts)

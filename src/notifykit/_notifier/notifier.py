@@ -21,6 +21,7 @@ from notifykit._notifier.intake import Intake
 from notifykit._notifier.open_channels import OpenChannels
 from notifykit._notifier.openings import close_shared, open_shared
 from notifykit._notifier.operating import Operating
+from notifykit._notifier.tracing import enqueueing, traced
 from notifykit._outcomes import RetryPolicy
 from notifykit._plugins import channel_from_url, get_bus
 from notifykit._policies import ChannelPolicy
@@ -59,7 +60,7 @@ class Notifier(Operating):
         templates: a folder, several, or a Renderer; the first that has a file wins, and the built-in templates come last.
         policies: by channel name: limits, concurrency, retries.
         retry: for channels whose policy sets none.
-        observers: called with every event.
+        observers: called with every event; one that is a Tracer stands around enqueueing and sending too.
         find_recipient: makes ids stand for recipients.
         should_send: asked by the worker before each send.
         attachments: where attachments that are given as a ``file`` are found when they are sent: a folder that all processes
@@ -342,7 +343,8 @@ class Notifier(Operating):
 
     async def _enqueue(self, made: Sequence[Message | Skip]) -> list[Receipt]:
         """Return the receipts of each, in their order."""
-        receipts = await self._intake.put([each for each in made if isinstance(each, Message)])
+        with enqueueing(self._observers, [each for each in made if isinstance(each, Message)]) as messages:
+            receipts = await self._intake.put(messages)
         return [receipt for each in made for receipt in (receipts[each.id] if isinstance(each, Message) else [self._skipped(each)])]
 
     def _skipped(self, skip: Skip) -> Receipt:
@@ -355,7 +357,14 @@ class Notifier(Operating):
 
     def _direct(self, name: str) -> DirectSender:
         return DirectSender(
-            self.channels[name], self._limits(name), self._policies[name], self.ledger, self.renderer, self._clock, self._find_attachment
+            channel=traced(self.channels[name], self._observers),
+            limits=self._limits(name),
+            policy=self._policies[name],
+            ledger=self.ledger,
+            renderer=self.renderer,
+            clock=self._clock,
+            find_attachment=self._find_attachment,
+            observers=self._observers,
         )
 
     async def _worker(self) -> Worker:
@@ -374,7 +383,7 @@ class Notifier(Operating):
     def _sender(self, name: str, time: BusTime) -> Sender:
         policy = self._policies[name]
         return Sender(
-            channel=self.channels[name],
+            channel=traced(self.channels[name], self._observers),
             limits=self._limits(name),
             policy=policy,
             retry=policy.retry or self._retry,

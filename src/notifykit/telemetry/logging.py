@@ -4,17 +4,21 @@ One line makes them JSON::
 
     logging.basicConfig(level="INFO", handlers=[json_handler()])
 
-and ``Notifier(observers=[log_events])`` writes them.
+and ``Notifier(observers=[observer()])`` writes them; ``watch(notifier.bus)`` adds a line for each lane with something on it.
 """
 
 import json
 import logging
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from enum import Enum
 from typing import IO, Any
 
 import attrs
 
+from notifykit._claims import Stats
+from notifykit._messages import Status
+from notifykit.abc import Bus
 from notifykit.events import (
     AddressGone,
     AddressMoved,
@@ -24,11 +28,14 @@ from notifykit.events import (
     Died,
     Duplicate,
     Event,
+    Observer,
     Retried,
+    Sent,
     Stale,
 )
+from notifykit.telemetry._depths import EVERY, each_look
 
-__all__ = ["JSONFormatter", "json_handler", "log_events"]
+__all__ = ["JSONFormatter", "json_handler", "log_events", "observer", "watch"]
 
 _log = logging.getLogger("notifykit.events")
 
@@ -47,13 +54,32 @@ _NOT_LOGGED = ("address", "new_address")
 _BUILT_IN = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime"}
 
 
+def observer() -> Observer:
+    """Return the observer that writes events to the logger ``notifykit.events``."""
+    return log_events
+
+
+async def watch(bus: Bus, every: timedelta = EVERY) -> None:
+    """Write what lies on *bus*, a line for each lane with something on it, *every* so often until cancelled."""
+    await each_look(bus, _log_depths, every)
+
+
 def log_events(event: Event) -> None:
     """Write *event* to the logger ``notifykit.events``, its facts as fields of the record; an observer."""
-    level = _LEVELS.get(type(event), logging.INFO)
+    failed = isinstance(event, Sent) and event.status is not Status.SENT
+    _write(logging.WARNING if failed else _LEVELS.get(type(event), logging.INFO), type(event).__name__, _facts(event))
+
+
+def _log_depths(stats: Stats | None) -> None:
+    for (channel, lane), depth in stats.depths.items() if stats is not None else ():
+        _write(logging.INFO, "Depth", {"channel": channel, "lane": lane, **attrs.asdict(depth)})
+
+
+def _write(level: int, name: str, values: Mapping[str, Any]) -> None:
     if _log.isEnabledFor(level):
-        facts = {name: _plain(value) for name, value in _facts(event).items()}
+        facts = {name: _plain(value) for name, value in values.items()}
         words = " ".join(f"{name}={value}" for name, value in facts.items() if value is not None and value != "")
-        _log.log(level, "%s %s", type(event).__name__, _escaped(words), extra={"event": type(event).__name__, **facts})
+        _log.log(level, "%s %s", name, _escaped(words), extra={"event": name, **facts})
 
 
 def _facts(event: Event) -> dict[str, Any]:

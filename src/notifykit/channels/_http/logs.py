@@ -1,4 +1,7 @@
-"""Keeps secrets out of what the HTTP libraries log while they work for us, such as an answer that repeats the request's URL."""
+"""Keeps secrets and people out of what the HTTP libraries log while they work for us.
+
+An answer may repeat the request's URL, or whom it is about: of httpcore's records, which show answers, only the step is left.
+"""
 
 import logging
 from collections.abc import Iterator, Sequence
@@ -9,7 +12,7 @@ from notifykit._secrets import Secret
 
 __all__ = ["hiding"]
 
-_hidden: ContextVar[Sequence[Secret]] = ContextVar("notifykit_hidden", default=())
+_hidden: ContextVar[Sequence[Secret] | None] = ContextVar("notifykit_hidden", default=None)
 
 # A filter on a logger does not see the records of the loggers below it, so that each is named.
 _LOGGERS = ("httpx", "httpcore.connection", "httpcore.http11", "httpcore.http2", "httpcore.proxy", "httpcore.socks")
@@ -28,8 +31,10 @@ def hiding(secrets: Sequence[Secret]) -> Iterator[None]:
 def _redact(record: logging.LogRecord) -> bool:
     """Rewrite a record that is logged on our behalf; those of the application's own requests pass untouched."""
     secrets = _hidden.get()
-    if secrets:
+    if secrets is not None:
         text = record.getMessage()
+        if record.name.startswith("httpcore."):
+            text = text.partition(" ")[0]
         for secret in secrets:
             text = text.replace(secret.reveal(), "***")
         record.msg, record.args = text, ()

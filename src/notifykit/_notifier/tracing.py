@@ -1,0 +1,84 @@
+"""Traces that follow a message: around its enqueueing, in its body, around its sending."""
+
+import logging
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from typing import Any, TypeVar
+
+from notifykit._messages import Address, Content, Message
+from notifykit.abc import Channel
+from notifykit.events import Observer, Tracer
+
+__all__ = ["Traced", "enqueueing", "traced"]
+
+T = TypeVar("T")
+_log = logging.getLogger("notifykit")
+
+
+@contextmanager
+def enqueueing(observers: Sequence[Observer], messages: Sequence[Message]) -> Iterator[Sequence[Message]]:
+    """Give *messages* with the trace that each of the *observers* that is a Tracer fills in, and stand in its spans meanwhile."""
+    with ExitStack() as spans:
+        for each in observers:
+            if isinstance(each, Tracer):
+                filled_in = spans.enter_context(_guarded(each.enqueueing(messages)))
+                messages = messages if filled_in is None else filled_in
+        yield messages
+
+
+def traced(channel: Channel, observers: Sequence[Observer]) -> Channel:
+    """Return *channel*, its sends in the spans of those *observers* that are Tracers."""
+    tracers = [each for each in observers if isinstance(each, Tracer)]
+    return Traced(channel, tracers) if tracers else channel
+
+
+class Traced(Channel):
+    """Sends as *channel* does, inside the spans of *tracers*. Opening and closing are its owner's."""
+
+    def __init__(self, channel: Channel, tracers: Sequence[Tracer]) -> None:
+        self.kind = channel.kind  # type: ignore[misc]  # as its class has it
+        self.parts = channel.parts  # type: ignore[misc]
+        self._channel = channel
+        self._tracers = tracers
+
+    def parse_address(self, raw: Any) -> Address:
+        """Parse as the channel does."""
+        return self._channel.parse_address(raw)
+
+    async def send(self, address: Address, content: Content, message: Message) -> str | None:
+        """Send once, traced."""
+        with _all([each.sending(message) for each in self._tracers]):
+            return await self._channel.send(address, content, message)
+
+
+@contextmanager
+def _all(spans: Sequence[AbstractContextManager[object]]) -> Iterator[None]:
+    with ExitStack() as stack:
+        for each in spans:
+            stack.enter_context(_guarded(each))
+        yield
+
+
+@contextmanager
+def _guarded(span: AbstractContextManager[T]) -> Iterator[T | None]:
+    """Enter and leave *span*; what fails in it is logged, and what it swallows is raised all the same."""
+    try:
+        entered = span.__enter__()
+    except Exception:
+        _log.exception("a tracer failed")
+        yield None
+        return
+    try:
+        yield entered
+    except BaseException as error:
+        _leave(span, error)
+        raise
+    _leave(span, None)
+
+
+def _leave(span: AbstractContextManager[object], error: BaseException | None) -> None:
+    try:
+        span.__exit__(type(error) if error else None, error, error.__traceback__ if error else None)
+    except BaseException as second:
+        if second is not error:
+            _log.exception("a tracer failed")
