@@ -90,10 +90,23 @@ def coverage(session: nox.Session) -> None:
 
 @nox.session
 def battery(session: nox.Session) -> None:
-    """The long tests on real parts: kills, faults, soaks, simulations. Arguments are pytest's."""
+    """The long tests on real parts, which print their figures: kills, cancels, faults, losses, soaks, simulations, mutants.
+
+    Arguments are added to pytest's, as in ``-- -k kills`` or ``-- tests/kit``.
+    """
     install(session, *group("test", "demo"))
     install_wheel(session, "all,testing")
-    pytest(session, "-m", "battery", "-s", "--timeout", "7200")
+    session.run("python", "-m", "pytest", "-m", "battery", "-s", "--timeout", "7200", *session.posargs)
+
+
+@nox.session
+def machine(session: nox.Session) -> None:
+    """Compare each bus with the model in 20,000 runs of 60 steps; ``-- tests/conformance/test_sqlite.py`` takes one of them."""
+    install(session, *group("test"))
+    install_wheel(session, "all,testing")
+    session.env["NOTIFYKIT_PROFILE"] = "thorough"
+    chosen = session.posargs or ["tests/conformance"]
+    session.run("python", "-m", "pytest", "-v", "--durations", "0", *chosen, "-k", "does_what_the_model_does")
 
 
 @nox.session

@@ -9,6 +9,7 @@ import pytest
 from notifykit._ids import new_id
 from notifykit.buses.memory import MemoryBus
 from notifykit.testing.conformance import BusTests, Connect, Traits, cancel_storm, check_bus
+from notifykit.testing.conformance.machine import profile
 
 
 @asynccontextmanager
@@ -25,7 +26,7 @@ class TestMemoryBus(BusTests):
 
 @pytest.mark.parametrize("loop", ["asyncio", "trio"])
 @pytest.mark.parametrize("instances", [1, 2])
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(600 + profile().max_examples)
 def test_the_bus_does_what_the_model_does(loop, instances):
     check_bus(make_store, loop=loop, instances=instances)
 

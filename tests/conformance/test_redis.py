@@ -9,6 +9,7 @@ import pytest
 from notifykit._ids import new_id
 from notifykit.buses.redis import RedisBus, audit
 from notifykit.testing.conformance import BusTests, Connect, cancel_storm, check_bus
+from notifykit.testing.conformance.machine import profile
 from tests._redis import some_server
 
 
@@ -37,7 +38,7 @@ class TestRedisBus(BusTests):
 
 @pytest.mark.parametrize("loop", ["asyncio", "trio"])
 @pytest.mark.parametrize("instances", [1, 2])
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(600 + profile().max_examples)
 def test_the_bus_does_what_the_model_does(url, loop, instances):
     check_bus(partial(make_store, url), loop=loop, instances=instances, durable=True)
 

@@ -10,6 +10,7 @@ import pytest
 
 from notifykit.buses.sqlite import SQLiteBus
 from notifykit.testing.conformance import BusTests, Connect, cancel_storm, check_bus
+from notifykit.testing.conformance.machine import profile
 
 
 @asynccontextmanager
@@ -28,7 +29,7 @@ class TestSQLiteBus(BusTests):
 
 @pytest.mark.parametrize("loop", ["asyncio", "trio"])
 @pytest.mark.parametrize("instances", [1, 2])
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(600 + profile().max_examples)
 def test_the_bus_does_what_the_model_does(loop, instances):
     check_bus(make_store, loop=loop, instances=instances)
 

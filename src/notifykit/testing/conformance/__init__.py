@@ -21,6 +21,8 @@ pytest.register_assert_rewrite(*(f"{__name__}.{each.name}" for each in iter_modu
 from notifykit.testing.conformance._law import BUS_LAWS, LEDGER_LAWS, Law  # noqa: E402
 from notifykit.testing.conformance._stand import Connect, MakeStore, Traits  # noqa: E402
 from notifykit.testing.conformance.bus_tests import BusTests  # noqa: E402
+from notifykit.testing.conformance.history import Verdict  # noqa: E402
+from notifykit.testing.conformance.kills import check_kills  # noqa: E402
 from notifykit.testing.conformance.laws_cancelling import cancel_storm  # noqa: E402
 from notifykit.testing.conformance.machine import bus_machine, check_bus  # noqa: E402
 from notifykit.testing.conformance.model import Model  # noqa: E402
@@ -34,7 +36,9 @@ __all__ = [
     "MakeStore",
     "Model",
     "Traits",
+    "Verdict",
     "bus_machine",
     "cancel_storm",
     "check_bus",
+    "check_kills",
 ]
