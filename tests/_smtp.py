@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import ssl
 import threading
+from base64 import b64decode
 from collections import defaultdict
 from email import message_from_bytes
 from email.message import EmailMessage
@@ -96,7 +97,7 @@ class SMTPServer:
         known_authority: False makes a certificate that nobody trusts.
         login: the user name and password that are let in; None offers no AUTH.
         utf8: whether it offers SMTPUTF8.
-        mechanisms: the ways to log in that it offers.
+        mechanisms: the ways to log in that it offers. XOAUTH2's token is the password.
     """
 
     tls: Literal["none", "starttls", "tls"] = "none"
@@ -251,7 +252,7 @@ class _Session(SMTP):
             tls_context=tls,
             authenticator=self._authenticate_login if server.login else None,
             auth_require_tls=False,
-            auth_exclude_mechanism=[each for each in ("PLAIN", "LOGIN") if not server.login or each not in server.mechanisms],
+            auth_exclude_mechanism=[each for each in ("PLAIN", "LOGIN", "XOAUTH2") if not server.login or each not in server.mechanisms],
             data_size_limit=50_000_000,
             loop=asyncio.get_running_loop(),
         )
@@ -264,6 +265,17 @@ class _Session(SMTP):
         assert self.server.login
         right = (data.login.decode(), data.password.decode()) == self.server.login
         return AuthResult(success=right, handled=False, auth_data=data)
+
+    async def auth_XOAUTH2(self, _: Any, args: list[str]) -> AuthResult:
+        """As Google's does: a refusal is a challenge that tells why, and an error after the client's empty answer."""
+        fields = dict(each.split("=", 1) for each in b64decode(args[1]).decode().split("\1") if each)
+        login = LoginPassword(fields["user"].encode(), fields["auth"].removeprefix("Bearer ").encode())
+        result = self._authenticate_login(self, self.session, self.envelope, "XOAUTH2", login)
+        if not result.success:
+            await self.challenge_auth(b'{"status":"401","schemes":"Bearer"}')
+            await self.push("535 5.7.8 Username and Password not accepted")
+            return AuthResult(success=False, handled=True)
+        return result
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         if not self.number:

@@ -42,9 +42,12 @@ if TYPE_CHECKING:
     from notifykit.channels.apprise import AppriseChannel as AppriseChannel
     from notifykit.channels.console import ConsoleChannel as ConsoleChannel
     from notifykit.channels.email import EmailChannel as EmailChannel
+    from notifykit.channels.email import EmailOptions as EmailOptions
     from notifykit.channels.file import FileChannel as FileChannel
     from notifykit.channels.push import PushChannel as PushChannel
+    from notifykit.channels.push import PushOptions as PushOptions
     from notifykit.channels.telegram import TelegramChannel as TelegramChannel
+    from notifykit.channels.telegram import TelegramOptions as TelegramOptions
     from notifykit.channels.webhook import WebhookChannel as WebhookChannel
 
 __all__ = [
@@ -57,6 +60,7 @@ __all__ = [
     "DeadLetter",
     "Delivery",
     "EmailChannel",
+    "EmailOptions",
     "FileChannel",
     "Filter",
     "Lane",
@@ -67,6 +71,7 @@ __all__ = [
     "Part",
     "Progress",
     "PushChannel",
+    "PushOptions",
     "Reason",
     "Receipt",
     "Recipient",
@@ -76,6 +81,7 @@ __all__ = [
     "Stats",
     "Status",
     "TelegramChannel",
+    "TelegramOptions",
     "UnsubscribeLinks",
     "WebhookChannel",
     "abc",
@@ -99,6 +105,7 @@ _HOMES = {
     "DeadLetter": "_notifier.dead_letters",
     "Delivery": "_messages",
     "EmailChannel": "channels.email",
+    "EmailOptions": "channels.email",
     "FileChannel": "channels.file",
     "Filter": "_claims",
     "Lane": "_messages",
@@ -109,6 +116,7 @@ _HOMES = {
     "Part": "_messages",
     "Progress": "_notifier.campaign",
     "PushChannel": "channels.push",
+    "PushOptions": "channels.push",
     "Reason": "_claims",
     "Receipt": "_messages",
     "Recipient": "_messages",
@@ -118,6 +126,7 @@ _HOMES = {
     "Stats": "_claims",
     "Status": "_messages",
     "TelegramChannel": "channels.telegram",
+    "TelegramOptions": "channels.telegram",
     "UnsubscribeLinks": "_unsubscribe",
     "WebhookChannel": "channels.webhook",
     "constant": "_backoff",

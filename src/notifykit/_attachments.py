@@ -29,6 +29,8 @@ def _media_type(name: object) -> str:
 def _fit_name(_: object, __: object, name: Any) -> None:
     if not isinstance(name, str) or not name.strip(" .") or len(name.encode(errors="replace")) > LONGEST_NAME:
         raise ConfigurationError(f"an attachment's name is a file name of 1 to {LONGEST_NAME} bytes")
+    if name != name.strip():
+        raise ConfigurationError("an attachment's name begins and ends without blanks")
     if any(char in "/\\" or unicodedata.category(char) in _BREAKS for char in name):
         raise ConfigurationError("an attachment's name has no folders and no invisible characters in it")
 

@@ -95,7 +95,7 @@ class Part:
     markup: Markup
     required: bool = True
     limit: int | None = field(default=None, validator=_limit_in_range)
-    check: Callable[[str], object] | None = field(default=None, repr=False)
+    check: Callable[[str], object] | None = field(default=None, repr=False, eq=False)
 
 
 @frozen

@@ -9,7 +9,9 @@ from attrs import frozen
 import notifykit
 from notifykit import (
     Address,
+    Attachment,
     Content,
+    EmailOptions,
     Lane,
     Message,
     Notification,
@@ -18,6 +20,7 @@ from notifykit import (
     Recipient,
     RetryPolicy,
     Secret,
+    TelegramOptions,
     constant,
     exponential,
     get_bus,
@@ -61,12 +64,23 @@ async def use(notifier: Notifier, ada: Recipient) -> None:
         assert_type(receipt.delivery_time_ms, float | None)
     for receipt in await notifier.enqueue(ada, "order_shipped", {"order": 81}):
         assert_type(receipt.status, notifykit.Status)
+    await notifier.enqueue(
+        ada,
+        shipped,
+        attachments=[Attachment("a.pdf", b"")],
+        options={
+            "telegram": TelegramOptions(silent=True, keyboard=[[{"text": "x", "url": "https://acme.example"}]]),
+            "email": EmailOptions(reply_to="help@acme.example"),
+            "push": {"urgency": "low"},
+        },
+    )
 
 
 def mistakes() -> None:
     OrderShipped("81", "DHL")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     OrderShipped(81)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
     Recipient()  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+    TelegramOptions(quiet=True)  # type: ignore[typeddict-unknown-key]  # pyright: ignore[reportCallIssue]
     Secret(7)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     RetryPolicy(3)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
 

@@ -102,6 +102,8 @@ def notifier(templates: Path, mms: Courier, **options: Any) -> Notifier:
         (7, {"data": b""}, "file name"),
         ("..", {"data": b""}, "file name"),
         ("x" * 201, {"data": b""}, "200 bytes"),
+        (" a", {"data": b""}, "without blanks"),
+        ("a\xa0", {"data": b""}, "without blanks"),
         ("a/b", {"data": b""}, "no folders"),
         ("a\\b", {"data": b""}, "no folders"),
         ("a\r\nBcc: b", {"data": b""}, "no invisible characters"),

@@ -92,7 +92,7 @@ def test_the_parts_of_each_kind_are_those_of_the_channel_that_it_stands_in_for(p
 
 
 def test_html_is_not_printed_where_it_can_be_left_out() -> None:
-    assert set(ConsoleChannel("email").parts) == {"subject", "text"}
+    assert set(ConsoleChannel("email").parts) == {"subject", "text", "options"}
     assert set(ConsoleChannel("page", parts={"page": Part(Markup.HTML)}).parts) == {"page"}
 
 

@@ -17,7 +17,7 @@ from py_vapid.jwt import decode
 
 from notifykit._secrets import Secret
 from notifykit.channels.push.keys import VapidHeaders, generate_vapid_keys, load_key
-from notifykit.channels.push.payload import MOST_BYTES, compact, encrypt, topic
+from notifykit.channels.push.payload import MOST_BYTES, compact, encrypt, tag_of, topic
 from notifykit.channels.push.subscription import Subscription, b64decode, b64encode
 from notifykit.errors import ConfigurationError, PermanentError
 
@@ -88,19 +88,19 @@ def test_no_two_encryptions_are_alike() -> None:
 
 @given(st.text(min_size=1))
 def test_a_topic_is_of_the_only_form_that_is_allowed(tag: str) -> None:
-    found = topic({"notification": {"tag": tag}}, b"k")
+    found = topic(tag_of({"notification": {"tag": tag}}), b"k")
     assert found is not None
     assert re.fullmatch(r"[A-Za-z0-9_-]{32}", found)
-    assert found == topic({"notification": {"tag": tag, "title": "other"}}, b"k")
-    assert found != topic({"notification": {"tag": tag + "x"}}, b"k")
-    assert found != topic({"notification": {"tag": tag}}, b"other key")
+    assert found == topic(tag_of({"notification": {"tag": tag, "title": "other"}}), b"k")
+    assert found != topic(tag + "x", b"k")
+    assert found != topic(tag, b"other key")
 
 
 @pytest.mark.parametrize(
     "value", [{}, {"notification": None}, {"notification": {}}, {"notification": {"tag": ""}}, {"notification": {"tag": 7}}, {"tag": "x"}]
 )
 def test_without_a_tag_there_is_no_topic(value: dict[str, Any]) -> None:
-    assert topic(value, b"k") is None
+    assert topic(tag_of(value), b"k") is None
 
 
 def test_new_keys_are_a_pair_of_32_and_65_bytes() -> None:

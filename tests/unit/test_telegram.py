@@ -409,4 +409,4 @@ def test_importing_the_channel_does_not_import_httpx() -> None:
 def test_the_default_limit_is_conservative() -> None:
     assert TelegramChannel.default_limits == "30/minute"
     assert TelegramChannel.kind == "telegram"
-    assert set(TelegramChannel.parts) == {"text"}
+    assert set(TelegramChannel.parts) == {"text", "options"}

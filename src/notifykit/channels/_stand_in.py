@@ -8,10 +8,16 @@ from notifykit.errors import ConfigurationError, InvalidAddressError
 
 __all__ = ["PARTS", "address_of", "parts_of", "shown"]
 
+_OPTIONS = Part(Markup.JSON, required=False)
 PARTS: Mapping[str, Mapping[str, Part]] = {
-    "email": {"subject": Part(Markup.LINE), "html": Part(Markup.HTML, required=False), "text": Part(Markup.TEXT, required=False)},
-    "telegram": {"text": Part(Markup.MARKDOWN_V2, limit=4096)},
-    "push": {"json": Part(Markup.JSON, limit=3993)},
+    "email": {
+        "subject": Part(Markup.LINE),
+        "html": Part(Markup.HTML, required=False),
+        "text": Part(Markup.TEXT, required=False),
+        "options": _OPTIONS,
+    },
+    "telegram": {"text": Part(Markup.MARKDOWN_V2, limit=4096), "options": _OPTIONS},
+    "push": {"json": Part(Markup.JSON, limit=3993), "options": _OPTIONS},
     "webhook": {"json": Part(Markup.JSON)},
     "apprise": {"title": Part(Markup.LINE, required=False), "body": Part(Markup.TEXT)},
 }

@@ -1,9 +1,10 @@
 """A channel that prints: an application runs, and shows what it would send, without any credentials."""
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Self, TextIO
 
+from notifykit._attachments import Attachment
 from notifykit._messages import Address, Content, Markup, Message, Part
 from notifykit._urls import parse_url
 from notifykit.abc import Channel
@@ -28,6 +29,7 @@ class ConsoleChannel(Channel):
 
     kind: ClassVar[str] = ""
     parts: ClassVar[Mapping[str, Part]] = {}
+    carries_attachments: ClassVar[bool] = True
 
     def __init__(self, kind: str = "email", *, parts: Mapping[str, Part] | None = None, stream: TextIO | None = None) -> None:
         taken = parts_of(kind, parts)
@@ -46,6 +48,10 @@ class ConsoleChannel(Channel):
         """Take any address that can be shown: text, a number, or a mapping with an ``endpoint``."""
         return address_of(raw)
 
+    def parse_options(self, options: Mapping[str, Any], attachments: Sequence[Attachment] = ()) -> Mapping[str, Any]:
+        """Take any options: which ones mean something, the channel that it stands in for knows."""
+        return options
+
     async def send(self, address: Address, content: Content, message: Message) -> str | None:
         """Print the parts, with control characters visible."""
         stream = self._stream or sys.stdout
@@ -55,6 +61,10 @@ class ConsoleChannel(Channel):
         ]
         for name, text in content.parts.items():
             lines += [f"  {dim}{name}{plain} {line}" for line in shown(text).split("\n")]
+        for each in message.attachments:
+            lines.append(f"  {dim}attached{plain} {_line(each.name)} {_line(each.media_type)} {len(each.data or b''):,} bytes")
+        if message.own_options:
+            lines.append(f"  {dim}options{plain} {_line(dict(message.own_options))}")
         print(*lines, sep="\n", file=stream, flush=True)
         return None
 

@@ -42,13 +42,15 @@ def require(extra: str, *modules: str) -> None:
 class Call:
     """A POST: its URL may hold a token, its headers and body too, so that none of them is shown.
 
-    ``hidden`` are texts that the HTTP libraries may not log, not even where the answer repeats them.
+    ``hidden`` are texts that the HTTP libraries may not log, not even where the answer repeats them. ``more_time`` are seconds
+    that it may take beyond the wire's timeout.
     """
 
     url: Secret
     headers: Mapping[str, str] = field(repr=False)
     body: bytes = field(repr=False)
     hidden: Sequence[Secret] = ()
+    more_time: float = 0.0
 
 
 def _request(call: Call, progress: Progress, extensions: dict[str, Any]) -> "httpx.Request":
@@ -105,7 +107,7 @@ class Wire:
         head: list[Answer] = []
         failure: Exception
         try:
-            with hiding(call.hidden), anyio.fail_after(self._timeout):
+            with hiding(call.hidden), anyio.fail_after(self._timeout + call.more_time):
                 return await self._run(call, progress, head)
         except Exception as error:
             failure = error

@@ -1,5 +1,6 @@
 """E-mail by SMTP: MIME built right, TLS on and checked, connections kept open, answers understood."""
 
 from notifykit.channels.email.channel import EmailChannel
+from notifykit.channels.email.options import EmailOptions
 
-__all__ = ["EmailChannel"]
+__all__ = ["EmailChannel", "EmailOptions"]

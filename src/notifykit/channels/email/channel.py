@@ -1,32 +1,30 @@
 """The e-mail channel."""
 
 import ssl
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from types import MappingProxyType
 from typing import Any, ClassVar, Self
 
+import anyio.to_thread
+
+from notifykit._attachments import Attachment
 from notifykit._clock import SystemClock
 from notifykit._messages import Address, Content, Markup, Message, Part
 from notifykit._secrets import Secret
 from notifykit._urls import parse_url
 from notifykit.abc import Channel, Clock
+from notifykit.channels._options import merged, options_part
 from notifykit.channels.email.address import Mailbox, parse_mailbox
 from notifykit.channels.email.connection import require_aiosmtplib
-from notifykit.channels.email.headers import Field, text_field
 from notifykit.channels.email.home import Home
-from notifykit.channels.email.mime import Mail, Sender, compose
+from notifykit.channels.email.mime import Mail, Sender, Sign, compose
+from notifykit.channels.email.options import ALLOWED, extra_field, parse_options
 from notifykit.channels.email.pool import Pool
 from notifykit.channels.email.settings import SecurityName, Server, Settings, security_of, settings_from_url
 from notifykit.errors import ConfigurationError, InvalidAddressError, PermanentError
 
 __all__ = ["EmailChannel"]
-
-_OURS = frozenset(
-    {"bcc", "cc", "date", "from", "message-id", "mime-version", "received", "reply-to", "return-path", "sender", "subject", "to"}
-)
-_OUR_FAMILIES = ("auto-submitted", "content-", "list-unsubscribe")
-_FIELD_NAME = frozenset("!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyz")
 
 
 class EmailChannel(Channel):
@@ -40,11 +38,16 @@ class EmailChannel(Channel):
         sender: ``no-reply@acme.example`` or ``Acme <no-reply@acme.example>``.
         username: to log in with.
         password: to log in with.
+        token: in place of the password, for XOAUTH2: a function that returns an access token which is still good. It is called
+            in a thread, once for each new connection, and may take its time.
         security: ``starttls`` and ``tls`` insist on TLS with a checked certificate; ``none`` is plain text.
         failover: further servers, tried in this order when those before them cannot be used.
         reply_to: where answers go.
         envelope_sender: where bounces go; the sender's address unless set.
         headers: further fields for every mail, such as a provider's tags.
+        allow_headers: names of further fields that a message may set by its options.
+        sign: makes the fields that sign a finished mail, such as ``DKIM-Signature``, from its bytes; they go before it. It is
+            called in a thread.
         allow_plaintext_password: with ``none``, let the password go to another machine in plain text.
         ssl_context: in place of the default one.
         ca_file: certificates to trust in place of the system's.
@@ -62,8 +65,14 @@ class EmailChannel(Channel):
 
     kind: ClassVar[str] = "email"
     parts: ClassVar[Mapping[str, Part]] = MappingProxyType(
-        {"subject": Part(Markup.LINE), "html": Part(Markup.HTML, required=False), "text": Part(Markup.TEXT, required=False)}
+        {
+            "subject": Part(Markup.LINE),
+            "html": Part(Markup.HTML, required=False),
+            "text": Part(Markup.TEXT, required=False),
+            "options": options_part(partial(parse_options, allowed=ALLOWED)),
+        }
     )
+    carries_attachments: ClassVar[bool] = True
     default_limits: ClassVar[str] = "10/hour"
 
     def __init__(
@@ -74,11 +83,14 @@ class EmailChannel(Channel):
         sender: str,
         username: str | None = None,
         password: Secret | str | None = None,
+        token: Callable[[], Secret | str] | None = None,
         security: SecurityName = "starttls",
         failover: Sequence[tuple[str, int]] = (),
         reply_to: str | None = None,
         envelope_sender: str | None = None,
         headers: Mapping[str, str] | None = None,
+        allow_headers: Sequence[str] = (),
+        sign: Sign | None = None,
         allow_plaintext_password: bool = False,
         ssl_context: ssl.SSLContext | None = None,
         ca_file: str | None = None,
@@ -95,6 +107,7 @@ class EmailChannel(Channel):
             security=security_of(security),
             username=username,
             password=None if password is None else Secret(password),
+            token=token,
             allow_plaintext_password=allow_plaintext_password,
             ssl_context=ssl_context,
             ca_file=ca_file,
@@ -109,8 +122,15 @@ class EmailChannel(Channel):
             mailbox,
             _configured("envelope_sender", envelope_sender) if envelope_sender else mailbox,
             _configured("reply_to", reply_to) if reply_to else None,
-            tuple(_extra_field(name, value) for name, value in (headers or {}).items()),
+            tuple(extra_field(name, value) for name, value in (headers or {}).items()),
         )
+        self._sign = sign
+        if isinstance(allow_headers, str):
+            raise ConfigurationError("allow_headers is a list of field names")
+        self._allowed = (*ALLOWED, *allow_headers)
+        for name in allow_headers:
+            extra_field(name, "")
+        self.parts = {**self.parts, "options": options_part(self.parse_options)}  # type: ignore[misc]
         self._clock = clock or SystemClock()
         self._home = Home(partial(Pool, self._settings, self._clock))
 
@@ -141,6 +161,13 @@ class EmailChannel(Channel):
         box = parse_mailbox(raw)
         return Address(box.value, box.key)
 
+    def parse_options(self, options: Mapping[str, Any], attachments: Sequence[Attachment] = ()) -> Mapping[str, Any]:
+        """Return the canonical form of a mail's :class:`EmailOptions`.
+
+        Raises: ConfigurationError.
+        """
+        return parse_options(options, self._allowed)
+
     async def close(self) -> None:
         """Say goodbye to the servers. The next send connects again."""
         await self._home.close()
@@ -159,7 +186,10 @@ class EmailChannel(Channel):
         Raises:
             DeliveryError: as the answer of the server means; see ``_replies``.
         """
-        mail = compose(self._sender, _stored(address), content, message, self._clock.now())
+        sender = self._sender.told(merged(content, message, self.parse_options))
+        make = partial(compose, sender, _stored(address), content, message, self._clock.now(), self._sign)
+        # What takes long, files and signatures, is made in a thread.
+        mail = await anyio.to_thread.run_sync(make) if self._sign is not None or message.attachments else make()
         return await self._home.run(partial(_send, mail))
 
 
@@ -179,13 +209,3 @@ def _configured(name: str, text: object) -> Mailbox:
         return parse_mailbox(text)
     except InvalidAddressError as error:
         raise ConfigurationError(f"{name}: {error}") from error
-
-
-def _extra_field(name: str, value: str) -> Field:
-    if not name or not _FIELD_NAME.issuperset(name.lower()):
-        raise ConfigurationError(f"headers: {name!r} is no field name")
-    if name.lower() in _OURS or name.lower().startswith(_OUR_FAMILIES):
-        raise ConfigurationError(f"headers: {name} is set by the channel itself")
-    if not isinstance(value, str) or not value.isprintable():
-        raise ConfigurationError(f"headers: the value of {name} must be a text without line breaks or control characters")
-    return text_field(name, value.strip())

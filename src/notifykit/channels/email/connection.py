@@ -6,8 +6,10 @@ Commands go out by ``execute_command``, because an answer, unlike aiosmtplib's e
 import asyncio
 import contextlib
 import ssl
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Self, cast
 
+from notifykit._secrets import Secret
 from notifykit.channels.email.mime import Mail
 from notifykit.channels.email.replies import Answer, Stage, failure, queue_id, refusal
 from notifykit.channels.email.settings import Security, Server, Settings
@@ -86,9 +88,9 @@ class Connection:
                     await self._start_tls()
                     stage = Stage.EHLO
                     await self._greet()
-                if settings.username is not None and settings.password is not None:
+                if settings.username is not None:
                     stage = Stage.AUTH
-                    await self._log_in(settings.username, settings.password.reveal())
+                    await self._log_in(settings.username)
         except Exception as error:
             self.abort()
             if (told := translate(stage, error)) is None:
@@ -113,7 +115,25 @@ class Connection:
         await self._smtp.starttls()
         self._transport = cast("asyncio.WriteTransport", self._smtp.transport)
 
-    async def _log_in(self, username: str, password: str) -> None:
+    async def _log_in(self, username: str) -> None:
+        if self._settings.token is not None:
+            await self._log_in_by_token(username, self._settings.token)
+        elif self._settings.password is not None:
+            await self._log_in_by_password(username, self._settings.password.reveal())
+
+    async def _log_in_by_token(self, username: str, token: Callable[[], Secret | str]) -> None:
+        """Log in by XOAUTH2 with a token that is asked for now, since it lives for an hour or so."""
+        if "xoauth2" not in self._smtp.server_auth_methods:
+            raise failure(Stage.AUTH, "the server does not offer XOAUTH2")
+        try:
+            given: object = Secret(await asyncio.to_thread(token)).reveal()
+        except Exception as error:  # whose text may hold the credentials that it was asked with
+            raise failure(Stage.AUTH, f"the function that gives the token failed: {type(error).__name__}") from None
+        if not isinstance(given, str) or not given.isascii() or not given.isprintable():
+            raise failure(Stage.AUTH, "what the token's function gave is no token")
+        await self._smtp.auth_xoauth2(username, given)
+
+    async def _log_in_by_password(self, username: str, password: str) -> None:
         """Try one mechanism, another only if the server does not know the first: wrong passwords lock accounts."""
         import aiosmtplib
 

@@ -1,41 +1,32 @@
 """From content to the bytes of DATA, made once and used on every server."""
 
-import base64
-import binascii
 import re
-import secrets
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from email.message import EmailMessage
-from email.policy import EmailPolicy
 from email.utils import format_datetime
+from typing import Any, TypeAlias
 from urllib.parse import urlsplit
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
 from notifykit._messages import Content, Lane, Message
-from notifykit.channels.email.address import Mailbox
+from notifykit.channels.email.address import Mailbox, parse_mailbox
 from notifykit.channels.email.headers import Field, mailbox_field, text_field
-from notifykit.errors import PermanentError
+from notifykit.channels.email.options import extra_field
+from notifykit.channels.email.parts import SMTP, SMTPUTF8, fill
+from notifykit.errors import ChannelUnavailableError, PermanentError
 
-__all__ = ["Mail", "Sender", "compose", "usable_link"]
+__all__ = ["Mail", "Sender", "Sign", "compose", "usable_link"]
 
-_LONGEST_LINE = 998
-"""Octets of a line without its CRLF (RFC 5322, 2.1.1)."""
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 _CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+_SIGNATURE = re.compile(rb"(?:[!-9;-~]+:[\t -~]*\r\n(?:[\t ]+[!-~][\t -~]*\r\n)*)+")
 _DOT = re.compile(rb"^\.", re.MULTILINE)
 
 
-class _Wire(EmailPolicy):
-    """The SMTP policy, less its search for repeated fields, which builds a class per field and costs as much as all the rest."""
-
-    def header_max_count(self, name: str) -> int | None:
-        """Allow it: our fields are made one by one."""
-        return None
-
-
-_SMTP = _Wire(linesep="\r\n")
-_SMTPUTF8 = _Wire(linesep="\r\n", utf8=True)
+Sign: TypeAlias = Callable[[bytes], bytes]
+"""From a mail, its lines ended by CRLF, to whole header fields that go before it."""
 
 
 @frozen
@@ -46,6 +37,16 @@ class Sender:
     envelope: Mailbox
     reply_to: Mailbox | None = None
     headers: tuple[Field, ...] = ()
+
+    def told(self, options: Mapping[str, Any]) -> "Sender":
+        """Return it as the parsed *options* of one mail have it; their fields go before the channel's own of the same name."""
+        if not options:
+            return self
+        fields = [extra_field(name, value) for name, value in options.get("headers", {}).items()]
+        told = {each.name.lower() for each in fields}
+        headers = (*(each for each in self.headers if each.name.lower() not in told), *fields)
+        reply_to = parse_mailbox(options["reply_to"]) if "reply_to" in options else self.reply_to
+        return evolve(self, reply_to=reply_to, headers=headers)
 
 
 @frozen
@@ -61,26 +62,32 @@ class Mail:
     utf8: bool = False
 
 
-def compose(sender: Sender, to: Mailbox, content: Content, message: Message, now: datetime) -> Mail:
-    """Build the mail of *message*: multipart/alternative, or one part where the content has but one.
+def compose(sender: Sender, to: Mailbox, content: Content, message: Message, now: datetime, sign: Sign | None = None) -> Mail:
+    """Build the mail of *message*.
 
     Raises:
         PermanentError: no html and no text part, or a line break in the subject.
+        ChannelUnavailableError: *sign* failed.
     """
-    mail = EmailMessage(policy=_SMTP)
+    mail = EmailMessage(policy=SMTP)
     for each in _fields(sender, to, content, message, now):
         mail[each.name] = each
-    parts = [(kind, text) for kind, text in (("plain", content.get("text")), ("html", content.get("html"))) if text]
-    if not parts:
-        raise PermanentError("the content has neither an html nor a text part")
-    if len(parts) == 1:
-        _fill_text(mail, *parts[0])
-    else:
-        mail["Content-Type"] = Field("Content-Type", f'multipart/alternative; boundary="=_{secrets.token_hex(16)}"')
-        for kind, text in parts:
-            mail.attach(_fill_text(EmailMessage(policy=_SMTP), kind, text))
+    fill(mail, content, message.attachments)
     utf8 = not all(box.local.isascii() for box in (to, sender.mailbox, sender.envelope, sender.reply_to or to))
-    return Mail(sender.envelope.spec, to.spec, _on_the_wire(mail.as_bytes(policy=_SMTPUTF8 if utf8 else _SMTP)), utf8)
+    octets = mail.as_bytes(policy=SMTPUTF8 if utf8 else SMTP)
+    return Mail(sender.envelope.spec, to.spec, _on_the_wire(_signed(octets, sign)), utf8)
+
+
+def _signed(octets: bytes, sign: Sign | None) -> bytes:
+    if sign is None:
+        return octets
+    try:
+        fields: object = sign(octets)
+    except Exception as error:  # no mail can be signed: it is not this one's fault, and its text may show the key
+        raise ChannelUnavailableError(f"the function that signs mails failed: {type(error).__name__}") from None
+    if not isinstance(fields, bytes) or not _SIGNATURE.fullmatch(fields):
+        raise ChannelUnavailableError("what the function that signs mails gave is not header fields, each line ended by CRLF")
+    return fields + octets
 
 
 def _fields(sender: Sender, to: Mailbox, content: Content, message: Message, now: datetime) -> list[Field]:
@@ -121,31 +128,6 @@ def _one_line(subject: str) -> str:
     if any(char in subject for char in "\r\n\0"):
         raise PermanentError("the subject has a line break in it: a header cannot")
     return _CONTROLS.sub(" ", subject).encode(errors="replace").decode().strip()
-
-
-def _fill_text(part: EmailMessage, kind: str, text: str) -> EmailMessage:
-    encoding, payload = _encode(text)
-    part["Content-Type"] = Field("Content-Type", f"text/{kind}; charset=utf-8")
-    part["Content-Transfer-Encoding"] = Field("Content-Transfer-Encoding", encoding)
-    part.set_payload(payload)
-    return part
-
-
-def _encode(text: str) -> tuple[str, str]:
-    """Choose a transfer encoding that passes every server: 7bit where that is true, else the shorter of the other two.
-
-    8bit is not used: it would make the bytes depend on what the server of the moment offers.
-    """
-    lines = text.replace("\r\n", "\n").replace("\r", "\n")
-    lines = lines if lines.endswith("\n") else lines + "\n"
-    if lines.isascii() and "\0" not in lines and max(map(len, lines.split("\n"))) <= _LONGEST_LINE:
-        return "7bit", lines
-    octets = lines.encode(errors="replace")
-    quoted = binascii.b2a_qp(octets, istext=True)
-    # Three octets are four of base64, and a line break each 76: 1.37 times as many.
-    if len(quoted) <= len(octets) * 1.37:
-        return "quoted-printable", quoted.decode("ascii")
-    return "base64", base64.encodebytes(octets).decode("ascii")
 
 
 def _on_the_wire(octets: bytes) -> bytes:

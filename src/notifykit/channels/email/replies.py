@@ -95,7 +95,7 @@ def refusal(stage: Stage, answer: Answer, hide: Sequence[str] = ()) -> DeliveryE
     code = answer.enhanced or str(answer.code)
     told = f"{answer.code} {answer.enhanced}".strip()
     if stage is Stage.AUTH:  # a server may echo what it could not read: its text is not shown
-        return ChannelUnavailableError(f"the mail server answered {told} to AUTH: check user name and password", code=code)
+        return ChannelUnavailableError(f"the mail server answered {told} to AUTH: check user name and password or token", code=code)
     text = f"the mail server answered {told} to {stage.value}: {redact(answer.text, hide)}"
     if stage in SESSION or answer.code in _CREDENTIALS or (answer.code == 421 and stage is Stage.MAIL):
         return ChannelUnavailableError(text, code=code)

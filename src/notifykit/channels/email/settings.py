@@ -2,8 +2,9 @@
 
 import re
 import ssl
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from enum import Enum
+from inspect import iscoroutinefunction
 from typing import Any, Literal, TypeAlias
 
 from attrs import field, frozen
@@ -70,6 +71,7 @@ class Settings:
     security: Security = Security.STARTTLS
     username: str | None = field(default=None, repr=False)
     password: Secret | None = field(default=None, repr=False)
+    token: Callable[[], Secret | str] | None = field(default=None, repr=False)
     allow_plaintext_password: bool = False
     ssl_context: ssl.SSLContext | None = None
     ca_file: str | None = None
@@ -87,13 +89,15 @@ class Settings:
         """
         for server in self.servers:
             _check_server(server)
-        if (self.username is None) != (self.password is None):
-            raise ConfigurationError("username and password go together: give both or neither")
+        if (self.username is None) != (self.password is None and self.token is None):
+            raise ConfigurationError("username and password (or token) go together: give both or neither")
+        if self.token is not None and (self.password is not None or not callable(self.token) or iscoroutinefunction(self.token)):
+            raise ConfigurationError("token is a plain function that returns an access token; give it in place of the password")
         if self.ssl_context is not None and self.ca_file is not None:
             raise ConfigurationError("give ssl_context or ca_file, not both: load the file into the context")
         if self.security is Security.NONE and (self.ssl_context or self.ca_file):
             raise ConfigurationError("ssl_context and ca_file mean nothing with security='none'")
-        if self.security is Security.NONE and self.password and not self.allow_plaintext_password:
+        if self.security is Security.NONE and (self.password or self.token) and not self.allow_plaintext_password:
             remote = [server.host for server in self.servers if not _LOOPBACK.fullmatch(server.host)]
             if remote:
                 raise ConfigurationError(

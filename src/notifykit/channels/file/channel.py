@@ -3,7 +3,7 @@
 import os
 import re
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from hashlib import sha256
 from pathlib import Path
@@ -11,6 +11,7 @@ from typing import Any, ClassVar, Self
 
 import anyio.to_thread
 
+from notifykit._attachments import Attachment
 from notifykit._messages import Address, Content, Message, Part
 from notifykit._urls import parse_url
 from notifykit.abc import Channel
@@ -39,6 +40,7 @@ class FileChannel(Channel):
 
     kind: ClassVar[str] = ""
     parts: ClassVar[Mapping[str, Part]] = {}
+    carries_attachments: ClassVar[bool] = True
 
     def __init__(self, folder: str | os.PathLike[str], kind: str = "email", *, parts: Mapping[str, Part] | None = None) -> None:
         if not os.fspath(folder):
@@ -65,6 +67,10 @@ class FileChannel(Channel):
     def parse_address(self, raw: Any) -> Address:
         """Take any address that can be shown: text, a number, or a mapping with an ``endpoint``."""
         return address_of(raw)
+
+    def parse_options(self, options: Mapping[str, Any], attachments: Sequence[Attachment] = ()) -> Mapping[str, Any]:
+        """Take any options: which ones mean something, the channel that it stands in for knows."""
+        return options
 
     async def check(self) -> None:
         """Make the folder, and write and remove a file in it.

@@ -2,7 +2,8 @@
 
 import json
 import re
-from collections.abc import Mapping
+from base64 import b64encode
+from collections.abc import Mapping, Sequence
 from email.charset import QP, Charset
 from email.header import Header
 from email.message import Message
@@ -10,6 +11,7 @@ from email.policy import compat32
 from email.utils import format_datetime, formataddr
 from typing import Any
 
+from notifykit._attachments import Attachment
 from notifykit._messages import Address, Content, Markup, Part
 from notifykit._messages import Message as Notice
 from notifykit.channels._stand_in import shown
@@ -29,13 +31,9 @@ def as_eml(address: Address, content: Content, message: Notice, parts: Mapping[s
     """Return the message as a mail that mail programs open."""
     texts = [(subtype, text) for subtype, text in (("plain", content.get("text")), ("html", content.get("html"))) if text is not None]
     bodies = [_body(subtype, text) for subtype, text in texts or [("plain", "")]]
-    mail: Message[Any, Any] = bodies[0]
-    if len(bodies) > 1:
-        # No body has this boundary in it, for quoted-printable writes its "=" otherwise; and the same message is the same file.
-        mail = Message()
-        mail["Content-Type"] = 'multipart/alternative; boundary="=_notifykit"'
-        for each in bodies:
-            mail.attach(each)
+    mail = _joined("alternative", bodies)
+    if message.attachments:
+        mail = _joined("mixed", [mail, *map(_file, message.attachments)])
     mail["MIME-Version"] = "1.0"
     mail["Date"] = format_datetime(message.created_at)
     mail["From"] = "notifykit <notifykit@file.invalid>"
@@ -44,7 +42,35 @@ def as_eml(address: Address, content: Content, message: Notice, parts: Mapping[s
     mail["Subject"] = _text(content.get("subject") or "")
     mail["X-Notifykit-Channel"] = _text(message.channel)
     mail["X-Notifykit-Template"] = _text(message.template)
+    if message.own_options:
+        mail["X-Notifykit-Options"] = _text(json.dumps(message.own_options, default=str))
     return mail.as_bytes(policy=_CRLF)
+
+
+def _joined(subtype: str, parts: "Sequence[Message[Any, Any]]") -> "Message[Any, Any]":
+    """Return the parts in one; a single one as it is.
+
+    No part has the boundary in it, for quoted-printable writes its "=" otherwise; and the same message is the same file.
+    """
+    if len(parts) == 1:
+        return parts[0]
+    outer: Message[Any, Any] = Message()
+    outer["Content-Type"] = f'multipart/{subtype}; boundary="=_notifykit_{subtype}"'
+    for each in parts:
+        outer.attach(each)
+    return outer
+
+
+def _file(attachment: Attachment) -> "Message[Any, Any]":
+    """Return the part of an attachment; one that the HTML shows is found by mail programs by its Content-ID."""
+    part: Message[Any, Any] = Message()
+    part["Content-Type"] = attachment.media_type
+    part["Content-Transfer-Encoding"] = "base64"
+    part.add_header("Content-Disposition", "inline" if attachment.inline else "attachment", filename=("utf-8", "", attachment.name))
+    if attachment.inline:
+        part["Content-ID"] = f"<{attachment.name}>"
+    part.set_payload(b64encode(attachment.data or b"").decode("ascii"))
+    return part
 
 
 def _body(subtype: str, text: str) -> "Message[Any, Any]":
@@ -80,8 +106,14 @@ def as_json(address: Address, content: Content, message: Notice, parts: Mapping[
         "template": message.template,
         "parts": {name: _parsed(text, parts.get(name)) for name, text in content.parts.items()},
     }
+    if message.attachments:
+        value["attachments"] = [
+            {"name": each.name, "media_type": each.media_type, "bytes": len(each.data or b"")} for each in message.attachments
+        ]
+    if message.own_options:
+        value["options"] = message.own_options
     # A lone surrogate becomes an escape of JSON's own.
-    return (json.dumps(value, ensure_ascii=False, indent=2) + "\n").encode(errors="backslashreplace")
+    return (json.dumps(value, ensure_ascii=False, indent=2, default=str) + "\n").encode(errors="backslashreplace")
 
 
 def _parsed(text: str, part: Part | None) -> Any:

@@ -2,6 +2,7 @@
 
 from notifykit.channels.push.channel import PushChannel
 from notifykit.channels.push.keys import generate_vapid_keys
+from notifykit.channels.push.options import PushOptions
 from notifykit.channels.push.subscription import PUSH_SERVICES
 
-__all__ = ["PUSH_SERVICES", "PushChannel", "generate_vapid_keys"]
+__all__ = ["PUSH_SERVICES", "PushChannel", "PushOptions", "generate_vapid_keys"]

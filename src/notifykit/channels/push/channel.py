@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import anyio.to_thread
 
+from notifykit._attachments import Attachment
 from notifykit._clock import SystemClock
 from notifykit._messages import Address, Content, Lane, Markup, Message, Part
 from notifykit._secrets import Secret
@@ -21,9 +22,11 @@ from notifykit.abc import Channel, Clock
 from notifykit.channels._http.answers import Answer
 from notifykit.channels._http.endpoint import host_matches
 from notifykit.channels._http.wire import Call, Wire, require
+from notifykit.channels._options import merged, options_part
 from notifykit.channels.push.answers import judge, location
 from notifykit.channels.push.keys import VapidHeaders, VapidKey, load_key
-from notifykit.channels.push.payload import MOST_BYTES, compact, encrypt, topic
+from notifykit.channels.push.options import LONGEST_TTL, parse_options
+from notifykit.channels.push.payload import MOST_BYTES, compact, encrypt, tag_of, topic
 from notifykit.channels.push.subscription import PUSH_SERVICES, Subscription, parse_subscription
 from notifykit.errors import ChannelUnavailableError, ConfigurationError, InvalidAddressError, PermanentError
 
@@ -35,7 +38,6 @@ if TYPE_CHECKING:
 __all__ = ["PushChannel"]
 
 _SUBJECT = re.compile(r"mailto:[^\s<>@]+@[^\s<>@]+|https://[^\s<>]+")
-_LONGEST_TTL = timedelta(days=28)
 _URGENCY = {Lane.TRANSACTIONAL: "high", Lane.CAMPAIGN: "low"}
 
 
@@ -63,7 +65,7 @@ class PushChannel(Channel):
     """
 
     kind: ClassVar[str] = "push"
-    parts: ClassVar[Mapping[str, Part]] = {"json": Part(Markup.JSON, limit=MOST_BYTES)}
+    parts: ClassVar[Mapping[str, Part]] = {"json": Part(Markup.JSON, limit=MOST_BYTES), "options": options_part(parse_options)}
 
     def __init__(
         self,
@@ -84,7 +86,7 @@ class PushChannel(Channel):
             raise ConfigurationError(
                 "subject is mailto:ops@example.com or an https URL: the push service writes there when something is wrong"
             )
-        if not timedelta(0) <= ttl <= _LONGEST_TTL:
+        if not timedelta(0) <= ttl <= LONGEST_TTL:
             raise ConfigurationError("ttl is from nothing to 28 days")
         if isinstance(allow_hosts, str):
             raise ConfigurationError("allow_hosts is a list of host names")
@@ -147,6 +149,13 @@ class PushChannel(Channel):
         subscription = parse_subscription(raw, allow_hosts=self._allow_hosts, allow_loopback=self._allow_loopback)
         return Address(subscription.to_json(), subscription.endpoint)
 
+    def parse_options(self, options: Mapping[str, Any], attachments: Sequence[Attachment] = ()) -> Mapping[str, Any]:
+        """Return the canonical form of a message's :class:`PushOptions`.
+
+        Raises: ConfigurationError.
+        """
+        return parse_options(options)
+
     async def close(self) -> None:
         """Close every connection."""
         await self._wire.close()
@@ -162,11 +171,12 @@ class PushChannel(Channel):
     async def send(self, address: Address, content: Content, message: Message) -> str | None:
         """Send the JSON, encrypted; return the message's URL at the push service if it gave one."""
         subscription = self._subscription(address)
+        told = merged(content, message, parse_options)
         try:
             vapid = await self._ready()
         except ConfigurationError as unusable:
             raise ChannelUnavailableError(str(unusable)) from None
-        answer = await self._wire.exchange(self._call(subscription, content["json"], message, vapid))
+        answer = await self._wire.exchange(self._call(subscription, content["json"], message, told, vapid))
         origin = subscription.origin
         known = host_matches(subscription.host, self._known_hosts)
         error = judge(answer, self._clock.now(), known=known, proven=origin in self._proven)
@@ -184,17 +194,17 @@ class PushChannel(Channel):
         except InvalidAddressError as error:
             raise PermanentError(str(error)) from None
 
-    def _call(self, subscription: Subscription, text: str, message: Message, vapid: VapidHeaders) -> Call:
+    def _call(self, subscription: Subscription, text: str, message: Message, told: Mapping[str, Any], vapid: VapidHeaders) -> Call:
         value, data = compact(text)
         now = self._clock.now()
         headers = {
             "Authorization": vapid.header(subscription.origin, now),
             "Content-Encoding": "aes128gcm",
             "Content-Type": "application/octet-stream",
-            "TTL": str(_ttl(self._ttl, message.expires_at, now)),
-            "Urgency": _URGENCY[message.lane],
+            "TTL": str(_ttl(timedelta(seconds=told["ttl"]) if "ttl" in told else self._ttl, message.expires_at, now)),
+            "Urgency": told.get("urgency", _URGENCY[message.lane]),
         }
-        if (of := topic(value, self._loaded().seed)) is not None:
+        if (of := topic(told.get("topic") or tag_of(value), self._loaded().seed)) is not None:
             headers["Topic"] = of
         endpoint = Secret(subscription.endpoint)
         # A path of a few characters is no secret, and hiding it would garble the log.

@@ -7,7 +7,7 @@ from typing import Any, NoReturn
 from notifykit.channels.push.subscription import Subscription, b64encode
 from notifykit.errors import PermanentError
 
-__all__ = ["MOST_BYTES", "compact", "encrypt", "topic"]
+__all__ = ["MOST_BYTES", "compact", "encrypt", "tag_of", "topic"]
 
 MOST_BYTES = 3993
 """Bytes of plaintext that fit one record of 4,096 (RFC 8291, section 4): less 86 of header, 16 of tag and 1 of delimiter."""
@@ -35,17 +35,22 @@ def _refuse(constant: str) -> NoReturn:
     raise ValueError("no JSON number")
 
 
-def topic(value: dict[str, Any], secret: bytes) -> str | None:
-    """Return the Topic of a notification with a ``tag``, under which the push service keeps the latest message only.
-
-    It is a hash of the tag under *secret*, 32 characters of base64url, the most that RFC 8030 (section 5.4) allows: the header
-    is not encrypted, and a tag such as "order-81" is none of the push service's business.
-    """
+def tag_of(value: dict[str, Any]) -> str | None:
+    """Return the ``tag`` of the notification, if it has one."""
     notification = value.get("notification")
     tag = notification.get("tag") if isinstance(notification, dict) else None
-    if not isinstance(tag, str) or not tag:
+    return tag if isinstance(tag, str) else None
+
+
+def topic(name: str | None, secret: bytes) -> str | None:
+    """Return the Topic of this *name*, under which the push service keeps the latest message only; None without a name.
+
+    It is a hash under *secret*, 32 characters of base64url, the most that RFC 8030 (section 5.4) allows: the header
+    is not encrypted, and a tag such as "order-81" is none of the push service's business.
+    """
+    if not name:
         return None
-    return b64encode(hashlib.blake2b(tag.encode("utf-8", "surrogatepass"), key=secret, digest_size=24).digest())
+    return b64encode(hashlib.blake2b(name.encode("utf-8", "surrogatepass"), key=secret, digest_size=24).digest())
 
 
 def encrypt(subscription: Subscription, data: bytes) -> bytes:

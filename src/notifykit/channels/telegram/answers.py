@@ -40,6 +40,14 @@ _GONE = (
 )
 _REFUSED = (
     "message is too long",
+    "caption is too long",
+    "button_data_invalid",
+    "button_url_invalid",
+    "message to be replied not found",
+    "photo_invalid_dimensions",
+    "image_process_failed",
+    "file must be non-empty",
+    "file is too big",
     "message text is empty",
     "message thread not found",
     "topic_closed",
@@ -101,8 +109,9 @@ def _sent(reply: dict[str, Any] | None, code: str) -> Verdict:
     if reply is None or reply.get("ok") is not True:
         return OutcomeUnknownError("Telegram answered 200, but not with its usual JSON", code=code)
     result = reply.get("result")
-    number = result.get("message_id") if isinstance(result, dict) else None
-    return Delivered(str(number) if isinstance(number, int) else None)
+    several = result if isinstance(result, list) else [result]  # an album is a message for each of its files
+    numbers = [each.get("message_id") for each in several if isinstance(each, dict)]
+    return Delivered(",".join(str(each) for each in numbers if isinstance(each, int)) or None)
 
 
 def _refused(status: int, reply: dict[str, Any]) -> Verdict:

@@ -1,16 +1,16 @@
-"""Messages by a Telegram bot: the Bot API's ``sendMessage`` over one pool of connections.
+"""Messages by a Telegram bot: the Bot API's ``sendMessage``, and its likes for files, over one pool of connections.
 
 Source: core.telegram.org/bots/api. There is no idempotency key, so that a lost answer is an unknown outcome.
 """
 
-import json
 import logging
 import re
 import ssl
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
+from notifykit._attachments import Attachment
 from notifykit._clock import SystemClock
 from notifykit._messages import Address, Content, Markup, Message, Part
 from notifykit._secrets import Secret
@@ -19,7 +19,10 @@ from notifykit.abc import Channel, Clock
 from notifykit.channels._http.answers import Answer
 from notifykit.channels._http.faults import Lost
 from notifykit.channels._http.wire import Call, Wire, require
+from notifykit.channels._options import merged, options_part
 from notifykit.channels.telegram.answers import Delivered, Floods, Unparsable, Verdict, judge
+from notifykit.channels.telegram.options import arguments, parse_options
+from notifykit.channels.telegram.requests import Request, request_of
 from notifykit.channels.telegram.text import plain_text
 from notifykit.errors import ChannelUnavailableError, ConfigurationError, InvalidAddressError, PermanentError, RateLimitedError
 
@@ -44,7 +47,8 @@ _YES = {"1": True, "yes": True, "true": True, "on": True, "0": False, "no": Fals
 class TelegramChannel(Channel):
     """Sends as a bot, to people who have started it, and to groups and channels that it is in.
 
-    An address is a chat id (an int, or its digits) or a public ``@name``.
+    An address is a chat id (an int, or its digits) or a public ``@name``. With attachments the text is their caption: photos for
+    inline images, else files; at most 10. Options of one message are :class:`TelegramOptions`, and go before those here.
 
     Args:
         token: the bot's, as BotFather gave it.
@@ -64,7 +68,8 @@ class TelegramChannel(Channel):
     """
 
     kind: ClassVar[str] = "telegram"
-    parts: ClassVar[Mapping[str, Part]] = {"text": Part(Markup.MARKDOWN_V2, limit=4096)}
+    parts: ClassVar[Mapping[str, Part]] = {"text": Part(Markup.MARKDOWN_V2, limit=4096), "options": options_part(parse_options)}
+    carries_attachments: ClassVar[bool] = True
     default_limits: ClassVar[str] = "30/minute"
 
     def __init__(
@@ -89,7 +94,8 @@ class TelegramChannel(Channel):
         # Its secret half, since the colon before it may be written %3A.
         self._hidden = (Secret(secret.reveal().partition(":")[2]),)
         self._root = Secret(f"{_checked(base_url)}/bot{secret.reveal()}")
-        self._options = _options(link_preview, silent, protect_content, message_thread_id)
+        told = {"link_preview": link_preview, "silent": silent, "protect_content": protect_content, "message_thread_id": message_thread_id}
+        self._options = parse_options(told)
         self._wire = Wire(timeout=timeout, connect_timeout=connect_timeout, ssl_context=ssl_context, transport=transport)
         self._clock = clock or SystemClock()
         self._floods = Floods()
@@ -137,6 +143,19 @@ class TelegramChannel(Channel):
             return Address(chat.lower(), chat.lower())
         raise InvalidAddressError("a Telegram address is a chat id, such as 123456789, or a public @name", channel=self.kind)
 
+    def parse_options(self, options: Mapping[str, Any], attachments: Sequence[Attachment] = ()) -> Mapping[str, Any]:
+        """Return the canonical form of a message's :class:`TelegramOptions`.
+
+        Raises: ConfigurationError; also for too many or too large files, and for a keyboard under several.
+        """
+        return parse_options(options, attachments)
+
+    def parts_for(self, message: Message) -> Mapping[str, Part]:
+        """Return the parts: with files the text is a caption, of 1,024 at most."""
+        if any(each.goes_over(message.channel, self.kind) for each in message.attachments):
+            return {**self.parts, "text": Part(Markup.MARKDOWN_V2, limit=1024)}
+        return self.parts
+
     async def close(self) -> None:
         """Close every connection."""
         await self._wire.close()
@@ -146,15 +165,22 @@ class TelegramChannel(Channel):
 
         Raises: ChannelUnavailableError.
         """
-        answer = await self._call("getMe", {})
+        answer = await self._call(Request("getMe", "application/json", b"{}"))
         verdict = judge(answer, self._clock.now())
         if not isinstance(verdict, Delivered):
             raise verdict if isinstance(verdict, ChannelUnavailableError) else ChannelUnavailableError(f"getMe failed: {verdict}")
 
     async def send(self, address: Address, content: Content, message: Message) -> str | None:
-        """Send the text, and once more as plain text if Telegram cannot parse its markup; return the message's id in its chat."""
+        """Send the text, and once more as plain text if Telegram cannot parse its markup; return the message's id in its chat.
+
+        Of a text in several pieces the first has the files.
+        """
         text = content["text"]
-        verdict = await self._send(address, {"text": text, "parse_mode": "MarkdownV2"})
+        attachments = message.attachments if content.number == 1 else ()
+        own = merged(content, message, lambda options: parse_options(options, message.attachments))
+        told = arguments({**self._options, **own}, first=content.number == 1, last=content.number == content.total)
+        told["chat_id"] = address.value
+        verdict = await self._send(request_of({"text": text, "parse_mode": "MarkdownV2"}, told, attachments))
         if isinstance(verdict, Unparsable):
             _log.warning(
                 "Telegram cannot parse the MarkdownV2 of template %r (at byte %s); it goes out as plain text",
@@ -162,7 +188,7 @@ class TelegramChannel(Channel):
                 verdict.offset,
                 extra={"message_id": message.id, "request_id": message.request_id},
             )
-            verdict = await self._send(address, {"text": plain_text(text)})
+            verdict = await self._send(request_of({"text": plain_text(text)}, told, attachments))
         match verdict:
             case Delivered():
                 return verdict.provider_id
@@ -173,27 +199,14 @@ class TelegramChannel(Channel):
             case error:
                 raise error
 
-    async def _send(self, address: Address, text: Mapping[str, str]) -> Verdict:
-        answer = await self._call("sendMessage", {"chat_id": address.value, **text, **self._options})
-        return judge(answer, self._clock.now())
+    async def _send(self, request: Request) -> Verdict:
+        return judge(await self._call(request), self._clock.now())
 
-    async def _call(self, method: str, arguments: Mapping[str, Any]) -> Answer | Lost:
-        body = json.dumps(arguments, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
-        url = Secret(f"{self._root.reveal()}/{method}")
-        return await self._wire.exchange(Call(url, {"Content-Type": "application/json"}, body, self._hidden))
-
-
-def _options(link_preview: bool, silent: bool, protect_content: bool, message_thread_id: int | None) -> dict[str, Any]:
-    options: dict[str, Any] = {}
-    if not link_preview:
-        options["link_preview_options"] = {"is_disabled": True}
-    if silent:
-        options["disable_notification"] = True
-    if protect_content:
-        options["protect_content"] = True
-    if message_thread_id is not None:
-        options["message_thread_id"] = message_thread_id
-    return options
+    async def _call(self, request: Request) -> Answer | Lost:
+        url = Secret(f"{self._root.reveal()}/{request.method}")
+        return await self._wire.exchange(
+            Call(url, {"Content-Type": request.content_type}, request.body, self._hidden, more_time=request.more_time)
+        )
 
 
 def _checked(base_url: str) -> str:
