@@ -108,7 +108,7 @@ def test_before_any_message_every_refusal_is_the_channels(stage: Stage, line: st
 
 def test_what_a_server_says_to_auth_is_not_repeated() -> None:
     error = refusal(Stage.AUTH, Answer(501, "5.5.2 cannot decode AGFkYQBzM2NyZXQ="))
-    assert str(error) == "the mail server answered 501 5.5.2 to AUTH: check user name and password"
+    assert str(error) == "the mail server answered 501 5.5.2 to AUTH: check user name and password or token"
 
 
 @pytest.mark.parametrize("stage", Stage)

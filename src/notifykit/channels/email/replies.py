@@ -96,7 +96,7 @@ def refusal(stage: Stage, answer: Answer, hide: Sequence[str] = ()) -> DeliveryE
     told = f"{answer.code} {answer.enhanced}".strip()
     if stage is Stage.AUTH:  # a server may echo what it could not read: its text is not shown
         return ChannelUnavailableError(f"the mail server answered {told} to AUTH: check user name and password or token", code=code)
-    text = f"the mail server answered {told} to {stage.value}: {redact(answer.text, hide)}"
+    text = f"the mail server answered {told} to {stage.value}: {redact(_ENHANCED.sub('', answer.text, count=1), hide)}"
     if stage in SESSION or answer.code in _CREDENTIALS or (answer.code == 421 and stage is Stage.MAIL):
         return ChannelUnavailableError(text, code=code)
     match answer.severity:
