@@ -14,6 +14,7 @@ class Proxy:
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port = int(self._listener.getsockname()[1])
         self._plan: str | None = None
+        self._skip = 0
         self.crawls = False
         self.cuts = 0
         self._sockets: list[socket.socket] = []
@@ -32,13 +33,20 @@ class Proxy:
         for each in self._sockets:
             self._end(each)
 
-    def cut(self, when: str) -> None:
-        """Cut the next request, ``before`` the server gets it or ``after`` it has answered."""
-        self._plan = when
+    def cut(self, when: str, skip: int = 0) -> None:
+        """Cut the next request but *skip*, ``before`` the server gets it or ``after`` it has answered."""
+        self._plan, self._skip = when, skip
+
+    def forget(self) -> None:
+        """Cut nothing after all."""
+        self._plan = None
 
     def _take_plan(self, request: bytes) -> str | None:
         with self._lock:
             if self._plan is None or b"EVAL" not in request:
+                return None
+            if self._skip:
+                self._skip -= 1
                 return None
             plan, self._plan = self._plan, None
             self.cuts += 1
