@@ -244,6 +244,8 @@ class Action(enum.Enum):
     """Dead ones are removed."""
     CANCEL = "cancel"
     """Waiting ones are removed."""
+    ADVANCE = "advance"
+    """Scheduled ones become due now, at the tail."""
 
 
 @frozen

@@ -206,7 +206,7 @@ class Bus(ABC):
 
     @abstractmethod
     async def change(self, filter: Filter, action: Action, limit: int = 1000, dry_run: bool = False) -> Changed:
-        """Replay or purge dead messages, or cancel waiting ones: the first *limit* (at most 1,000) of the *filter*.
+        """Replay or purge dead messages, cancel waiting or advance scheduled ones: the first *limit* (at most 1,000) of the *filter*.
 
         Only messages in the state that the action is for are looked at, in the order of ``seq``. With *dry_run* the answer
         is the same and nothing changes.
@@ -214,6 +214,8 @@ class Bus(ABC):
         A replayed message waits at the tail: due now, a new ``seq``, attempts and take-overs 0, replays + 1, progress kept,
         an ``expires_at`` that has passed removed. It takes its idempotency key again (for the ttl from now), or is refused if
         a live message has it.
+
+        An advanced message waits at the tail: due now, a new ``seq``, all else kept.
         """
 
     @abstractmethod

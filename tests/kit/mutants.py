@@ -532,6 +532,19 @@ class ReplayIgnoresKeys(MemoryStore):
         return Changed(tuple(each.envelope.id for each in records))
 
 
+@caught_by("an_advanced_message_is_due_now_at_the_tail")
+class AdvanceForgetsAttempts(MemoryStore):
+    def _advance(self, old, now):
+        old.attempts = 0
+        super()._advance(old, now)
+
+
+@caught_by("an_advanced_message_is_due_now_at_the_tail")
+class AdvanceKeepsItsPlace(MemoryStore):
+    def _advance(self, old, now):
+        super()._advance(old, old.due)
+
+
 @caught_by("a_dry_run_changes_nothing")
 class DryRunChanges(MemoryStore):
     def change(self, filter, action, limit=1000, dry_run=False):

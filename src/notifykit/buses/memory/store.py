@@ -10,8 +10,6 @@ from notifykit._claims import (
     MAX_BATCH,
     MAX_CLAIM_AGE,
     MAX_TAKEOVERS,
-    Action,
-    Changed,
     Claim,
     Claimed,
     Enqueued,
@@ -31,6 +29,7 @@ from notifykit._clock import from_ms, to_ms, to_utc_or_none
 from notifykit._messages import Lane
 from notifykit._outcomes import Ack, Bury, Outcome, Release, Retry, Settlement
 from notifykit.abc import Clock
+from notifykit.buses.memory.changing import Changing
 from notifykit.buses.memory.checks import check_limit, check_settlements, ms, seq_behind
 from notifykit.buses.memory.doorbell import Doorbell
 from notifykit.buses.memory.keys import FOREVER_MS, Holds, Keys
@@ -46,7 +45,7 @@ _MS = timedelta(milliseconds=1)
 _MAX_AGE = MAX_CLAIM_AGE // _MS
 
 
-class MemoryStore:
+class MemoryStore(Changing):
     """What the instances of a memory bus share. Each public method is one step under the lock."""
 
     def __init__(
@@ -122,20 +121,6 @@ class MemoryStore:
             more = len(records) > limit > 0
             messages = tuple(look(each, now, bodies) for each in records[:limit])
             return Page(messages, str(records[limit - 1].seq) if more else None)
-
-    def change(self, filter: Filter, action: Action, limit: int = 1000, dry_run: bool = False) -> Changed:
-        """As ``Bus.change``."""
-        check_limit(limit)
-        wanted = WAITING if action is Action.CANCEL else DEAD
-        with self.lock:
-            now = self.time.now()
-            records = list(islice((each for each in self._found(filter, now) if each.state == wanted), limit))
-            if action is Action.REPLAY:
-                return self._replay(records, now, dry_run)
-            ids = tuple(each.envelope.id for each in records)
-            for each in () if dry_run else records:
-                self._remove(each, "cancelled" if action is Action.CANCEL else "purged")
-            return Changed(ids)
 
     def hold(self, channel: str, lane: Lane | None, until: datetime | None, reason: str) -> None:
         """As ``Bus.hold``."""
@@ -389,32 +374,3 @@ class MemoryStore:
         else:
             records = list(self._by_seq.values()) if start == 0 else [each for each in self._by_seq.values() if each.seq > start]
         return (each for each in records if each.seq > start and matches(filter, each, now))
-
-    def _replay(self, records: Sequence[Record], now: int, dry_run: bool) -> Changed:
-        done, refused, taken = [], [], set()
-        for record in records:
-            key = record.envelope.idempotency_key
-            if key is not None and (key in taken or self._keys.live_owner(key) is not None):
-                refused.append(record.envelope.id)
-                continue
-            done.append(record.envelope.id)
-            taken.add(key)
-            if not dry_run:
-                self._revive(record, now)
-        if done and not dry_run:
-            self.bell.ring()
-        return Changed(tuple(done), tuple(refused))
-
-    def _revive(self, old: Record, now: int) -> None:
-        self._count(old, "replayed")
-        envelope = old.envelope
-        del self._by_seq[old.seq]
-        self._seq = seq = self._seq + 1
-        record = Record(envelope, seq, now, 0 if old.expires <= now else old.expires)
-        record.replays = old.replays + 1
-        record.progress = old.progress
-        old.forget()
-        self._by_id[envelope.id] = self._by_seq[seq] = record
-        self._keys.take(envelope.idempotency_key, envelope.id, now)
-        self._lane(envelope.channel, envelope.lane).put(record, now)
-        self._channels[envelope.channel].await_expiry(record)

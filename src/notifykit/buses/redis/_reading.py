@@ -45,7 +45,7 @@ def find(context: Context, filter: Filter, limit: int, after: int, bodies: bool)
 
 
 def change(context: Context, filter: Filter, action: Action, limit: int, dry_run: bool) -> Course[Changed]:
-    """Replay, purge or cancel; every message in one step, all of them in as few as there are thousands to look at."""
+    """Replay, purge, cancel or advance; every message in one step, all of them in as few as there are thousands to look at."""
     changed: list[str] = []
     refused: list[str] = []
     ids = None if filter.ids is None else list(dict.fromkeys(filter.ids))
@@ -53,7 +53,7 @@ def change(context: Context, filter: Filter, action: Action, limit: int, dry_run
         # Too many for one script, which would put them in order: that is done here.
         page = yield from find(context, evolve(filter, ids=tuple(ids)), len(ids), 0, bodies=False)
         ids = [each.envelope.id for each in page.messages]
-    which = "live" if action is Action.CANCEL else "dead"
+    which = "live" if action in (Action.CANCEL, Action.ADVANCE) else "dead"
     resume: int | None = 0
     for some in [()] if ids is None else _chunks(ids):
         resume = 0

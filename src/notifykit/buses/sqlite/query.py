@@ -33,12 +33,15 @@ def find(step: Step, filter: Filter, limit: int, after: int, bodies_too: bool) -
 
 
 def change(step: Step, filter: Filter, action: Action, limit: int, dry_run: bool) -> Changed:
-    """Replay, purge or cancel the first *limit* messages that the filter means."""
-    state = WAITING if action is Action.CANCEL else DEAD
-    rows = _rows(step, REMOVED, filter, limit, 0, state)
+    """Replay, purge, cancel or advance the first *limit* messages that the filter means."""
+    state = WAITING if action in (Action.CANCEL, Action.ADVANCE) else DEAD
+    rows = _rows(step, REMOVED, filter, limit, 0, state, after_now=action is Action.ADVANCE)
     if action is Action.REPLAY:
         return _replay(step, rows, dry_run)
-    if not dry_run:
+    if action is Action.ADVANCE:
+        if rows and not dry_run:
+            _advance(step, rows)
+    elif not dry_run:
         keys.free(step, [(row[4], row[1]) for row in rows])
         remove(step, rows, "cancelled" if action is Action.CANCEL else "purged")
     return Changed(tuple(row[1] for row in rows))
@@ -77,6 +80,14 @@ def _revive(step: Step, rows: Sequence[Any]) -> None:
     step.rings = True
 
 
+def _advance(step: Step, rows: Sequence[Any]) -> None:
+    first = step.seq + 1
+    step.seq += len(rows)
+    changes = [(seq, step.now, row[0]) for seq, row in enumerate(rows, first)]
+    step.db.executemany("UPDATE msg SET seq = ?, due_at = ? WHERE seq = ?", changes)
+    step.rings = True
+
+
 def _shown(step: Step, rows: Sequence[Any], bodies_too: bool) -> tuple[StoredMessage, ...]:
     if not bodies_too:
         return tuple(stored(step, row[:-1]) for row in rows)
@@ -84,9 +95,12 @@ def _shown(step: Step, rows: Sequence[Any], bodies_too: bool) -> tuple[StoredMes
     return tuple(stored(step, row[:-1], large[row[-1]] if type(row[-1]) is int else row[-1]) for row in rows)
 
 
-def _rows(step: Step, columns: str, filter: Filter, limit: int, after: int, state: int | None = None) -> list[Any]:
+def _rows(step: Step, columns: str, filter: Filter, limit: int, after: int, state: int | None = None, after_now: bool = False) -> list[Any]:
     """Return up to *limit* rows that the filter means, behind *after*, in the order of seq."""
     conditions, args = _conditions(step, filter, state)
+    if after_now:
+        conditions.append("+due_at > ?")
+        args.append(step.now)
     where = " AND ".join(["seq > ?", *conditions])
     dead = DEAD in (state, _STATES.get(filter.state) if filter.state else None) or filter.reason is not None
     source = "msg INDEXED BY msg_dead" if dead and filter.ids is None else "msg"

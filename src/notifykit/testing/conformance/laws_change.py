@@ -151,6 +151,29 @@ async def a_cancelled_message_is_lost_to_its_old_claim(make: MakeStore) -> None:
 
 
 @bus_law()
+async def an_advanced_message_is_due_now_at_the_tail(make: MakeStore) -> None:
+    """Scheduled messages become ready behind what is there, in the order of their old seq, with all that they had."""
+    async with fresh(make) as stand:
+        await stand.put("late", "later", due_at=stand.later(hours=1), group="g", expires_at=stand.later(hours=2), idempotency_key=None)
+        await stand.put("retried", max_attempts=3, body=b"body")
+        await stand.end(await stand.one(), Retry(stand.later(hours=3), "busy", b"part 2"))
+        await stand.put("ready")
+        stand.passes(seconds=1)
+        assert await stand.bus.change(Filter(ids=("later",)), Action.ADVANCE, dry_run=True) == Changed(("later",))
+        assert await stand.bus.change(Filter(), Action.ADVANCE) == Changed(("late", "later", "retried"))
+        assert await stand.bus.change(Filter(), Action.ADVANCE) == Changed(())
+        message = await stand.message("retried")
+        assert (message.state, message.attempts, message.progress) == (State.READY, 1, b"part 2")
+        assert message.envelope.due_at == stand.clock.now()
+        assert (await stand.bus.stats()).groups["g"].ready == 2
+        assert await stand.names() == ["ready", "late", "later", "retried"]
+        assert await stand.taken(limit=2) == ["ready", "late"]
+        stand.passes(hours=2)
+        assert sorted((await stand.take()).dead) == ["late", "later"]
+        assert (await stand.bus.stats()).groups["g"].claimed == 0
+
+
+@bus_law()
 async def a_change_is_for_its_state_only(make: MakeStore) -> None:
     """A filter that asks for another state than the action's finds nothing; one that asks for part of it, that part."""
     async with fresh(make) as stand:
@@ -160,6 +183,8 @@ async def a_change_is_for_its_state_only(make: MakeStore) -> None:
         assert await stand.bus.change(Filter(state=State.READY), Action.PURGE) == Changed(())
         assert await stand.bus.change(Filter(state=State.READY), Action.REPLAY) == Changed(())
         assert await stand.bus.change(Filter(state=State.DEAD), Action.CANCEL) == Changed(())
+        assert await stand.bus.change(Filter(state=State.READY), Action.ADVANCE) == Changed(())
+        assert await stand.bus.change(Filter(ids=("dead", "ready")), Action.ADVANCE) == Changed(())
         assert await stand.bus.change(Filter(state=State.SCHEDULED), Action.CANCEL) == Changed(("scheduled",))
         assert await stand.names() == ["dead", "ready"]
 

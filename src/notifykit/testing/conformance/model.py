@@ -296,14 +296,19 @@ class Model:
         ))  # fmt: skip
 
     def change(self, now: datetime, filter: Filter, action: Action, limit: int = 1000, dry_run: bool = False) -> Changed:
-        """Replay, purge or cancel the first *limit*; a dry run is tried on a copy of nothing but the keys."""
-        place = "waiting" if action is Action.CANCEL else "dead"
-        chosen = [each for each in self.found(now, filter) if each.place == place][:limit]
+        """Replay, purge, cancel or advance the first *limit*; a dry run is tried on a copy of nothing but the keys."""
+        place = "waiting" if action in (Action.CANCEL, Action.ADVANCE) else "dead"
+        chosen = [each for each in self.found(now, filter) if each.place == place and (action is not Action.ADVANCE or each.due > now)][
+            :limit
+        ]
         refused = self._refused(chosen) if action is Action.REPLAY else []
         changed = [each for each in chosen if each not in refused]
         for message in () if dry_run else changed:
             if action is Action.REPLAY:
                 self._replay(now, message)
+            elif action is Action.ADVANCE:
+                message.due = now
+                self._to_tail(message)
             else:
                 self._remove(message, "cancelled" if action is Action.CANCEL else "purged")
         return Changed(tuple(each.envelope.id for each in changed), tuple(each.envelope.id for each in refused))

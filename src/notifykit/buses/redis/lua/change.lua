@@ -17,7 +17,8 @@ for _, each in ipairs(found) do
   end
   last = each[2]
   local record, t, head = meant(each[1], each[2])
-  if record and t[1] == (action == 'cancel' and 'w' or 'd') then
+  local waits = action == 'cancel' or action == 'advance' and (not record or t[5] > now)
+  if record and t[1] == (waits and 'w' or action ~= 'advance' and 'd') then
     if not numbers[head[1]] then return head[1] end
     chosen[#chosen + 1] = {each[1], numbers[head[1]] + head[2], t, head}
   end
@@ -42,6 +43,19 @@ local function revive(id, q, t, head)
   rung = true
 end
 
+local function advance(id, q, t, head)
+  leave(id, q, t, head)
+  seq = seq + 1
+  t[5], t[6] = now, seq
+  save_waiting(id, t)
+  call('ZADD', N, seq, id)
+  local place = place_of(now, seq, id)
+  call('RPUSH', ready_key(q), place)
+  if head[4] and not t[8] then call('ZADD', expiry_key(q), head[4], id) end
+  if head[6] then call('ZADD', G, 0, group_place(head[6], place)) end
+  rung = true
+end
+
 local changed, refused, taken = {}, {}, {}
 for _, each in ipairs(chosen) do
   local id, q, t, head = unpack(each)
@@ -55,6 +69,8 @@ for _, each in ipairs(chosen) do
     if not dry then
       if action == 'replay' then
         revive(id, q, t, head)
+      elseif action == 'advance' then
+        advance(id, q, t, head)
       else
         remove(id, q, t, head, action == 'cancel' and 'cancelled' or 'purged')
       end
