@@ -32,12 +32,15 @@ if TYPE_CHECKING:
     from notifykit._messages import Status as Status
     from notifykit._notifications import Notification as Notification
     from notifykit._notifier.campaign import Progress as Progress
+    from notifykit._notifier.campaigning import CampaignStatus as CampaignStatus
     from notifykit._notifier.dead_letters import DeadLetter as DeadLetter
+    from notifykit._notifier.health import Health as Health
     from notifykit._notifier.notifier import Notifier as Notifier
     from notifykit._outcomes import RetryPolicy as RetryPolicy
     from notifykit._plugins import get_bus as get_bus
     from notifykit._policies import ChannelPolicy as ChannelPolicy
     from notifykit._secrets import Secret as Secret
+    from notifykit._suppression import Suppression as Suppression
     from notifykit._unsubscribe import UnsubscribeLinks as UnsubscribeLinks
     from notifykit.channels.apprise import AppriseChannel as AppriseChannel
     from notifykit.channels.console import ConsoleChannel as ConsoleChannel
@@ -54,6 +57,7 @@ __all__ = [
     "Address",
     "AppriseChannel",
     "Attachment",
+    "CampaignStatus",
     "ChannelPolicy",
     "ConsoleChannel",
     "Content",
@@ -63,6 +67,7 @@ __all__ = [
     "EmailOptions",
     "FileChannel",
     "Filter",
+    "Health",
     "Lane",
     "Markup",
     "Message",
@@ -80,6 +85,7 @@ __all__ = [
     "State",
     "Stats",
     "Status",
+    "Suppression",
     "TelegramChannel",
     "TelegramOptions",
     "UnsubscribeLinks",
@@ -99,6 +105,7 @@ _HOMES = {
     "Address": "_messages",
     "AppriseChannel": "channels.apprise",
     "Attachment": "_attachments",
+    "CampaignStatus": "_notifier.campaigning",
     "ChannelPolicy": "_policies",
     "ConsoleChannel": "channels.console",
     "Content": "_messages",
@@ -108,6 +115,7 @@ _HOMES = {
     "EmailOptions": "channels.email",
     "FileChannel": "channels.file",
     "Filter": "_claims",
+    "Health": "_notifier.health",
     "Lane": "_messages",
     "Markup": "_messages",
     "Message": "_messages",
@@ -125,6 +133,7 @@ _HOMES = {
     "State": "_claims",
     "Stats": "_claims",
     "Status": "_messages",
+    "Suppression": "_suppression",
     "TelegramChannel": "channels.telegram",
     "TelegramOptions": "channels.telegram",
     "UnsubscribeLinks": "_unsubscribe",

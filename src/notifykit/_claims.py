@@ -176,6 +176,8 @@ class Reason(enum.Enum):
     """Its address is on the suppression list."""
     UNWANTED = "unwanted"
     """The application's ``should_send`` said no."""
+    CANCELLED = "cancelled"
+    """Its campaign was cancelled while it was claimed."""
     UNRENDERABLE = "unrenderable"
     """Its template or variables do not render."""
     UNKNOWN = "unknown"

@@ -1,23 +1,26 @@
 """Fallback: the next channel's messages, once a channel has failed for good at every address it was tried at."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from hashlib import blake2b
 
 from attrs import evolve, frozen
 
-from notifykit._claims import Reason
+from notifykit._claims import Envelope, Reason
+from notifykit._codec import envelope
 from notifykit._ids import new_id
 from notifykit._messages import Address, Message
 from notifykit.abc import Ledger
 from notifykit.errors import ConfigurationError
 
-__all__ = ["FAILURES", "Fallback", "all_failed", "derived_key", "fallback", "next_messages"]
+__all__ = ["FAILURES", "Fallback", "all_failed", "derived_key", "envelope_of", "fallback", "new_plan", "next_messages"]
 
-FAILURES = frozenset(Reason) - {Reason.EXPIRED, Reason.UNWANTED, Reason.ADDRESS_MOVED, Reason.UNREADABLE}
+FAILURES = frozenset(Reason) - {Reason.EXPIRED, Reason.UNWANTED, Reason.CANCELLED, Reason.ADDRESS_MOVED, Reason.UNREADABLE}
 """The deaths that the next channel makes up for. What is too late, unwanted or sent elsewhere is not tried again."""
 
 _KEPT = timedelta(days=30)
 """How long a failure is remembered beside its siblings."""
+_SPARE = 3
+"""Claims beyond its attempts that the bus grants a message with a fallback, so that a worker ends it and not the bus."""
 
 
 @frozen
@@ -54,15 +57,32 @@ def derived_key(key: str, recipient_id: str, channel: str, address: Address) -> 
     return blake2b(parts.encode(errors="surrogatepass"), digest_size=16).hexdigest()
 
 
+def new_plan(key: str | None) -> str:
+    """Return the name of a fan-out: its own, so that a failure counts for it alone, behind the caller's key where there is one."""
+    return f"{key or ''}:{new_id()}"
+
+
+def envelope_of(message: Message) -> Envelope:
+    """Return what the bus sees of *message*.
+
+    The bus buries what crashed too often by itself, and knows no fallback: one that has a fallback is left to the worker that
+    claims it next, which enqueues the next channel in the step that buries it.
+    """
+    made = envelope(message)
+    return evolve(made, max_attempts=message.max_attempts + _SPARE) if message.fallback else made
+
+
 def next_messages(message: Message) -> list[Message]:
     """Return the messages of the first step of its fallback; each has the rest of it.
 
-    Their keys are made from the plan, so that two workers that see the same failure enqueue them once.
+    Their keys are made from the plan, so that two workers that see the same failure enqueue them once, and from the caller's
+    key in it if it has one, so that a repeated call does not repeat them.
     """
     if not message.fallback:
         return []
     step, *rest = message.fallback
-    key = f"fallback:{message.plan or message.id}"
+    plan = message.plan or message.id
+    key = f"fallback:{plan.partition(':')[0] or plan}"
     return [
         evolve(
             message,
@@ -78,13 +98,13 @@ def next_messages(message: Message) -> list[Message]:
     ]
 
 
-async def all_failed(ledger: Ledger, message: Message) -> bool:
+async def all_failed(ledger: Ledger, message: Message, now: datetime) -> bool:
     """Note that *message* has failed for good, and return whether its siblings of the same channel have too.
 
     Noting it twice counts once, so a crash between the note and the settling costs nothing.
     """
     if message.siblings <= 1:
         return True
-    prefix = f"failed:{message.plan}:{message.channel}:"
-    await ledger.put(prefix + derived_key("", "", message.channel, message.address), b"1", message.created_at + _KEPT)
+    prefix = f"failed:{derived_key(message.plan or '', message.recipient_id, message.channel, Address(None, ''))}:"
+    await ledger.put(prefix + derived_key("", "", message.channel, message.address), b"1", now + _KEPT)
     return len(await ledger.keys(prefix)) >= message.siblings

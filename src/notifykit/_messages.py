@@ -51,16 +51,28 @@ class Delivery(enum.Enum):
 
 
 class Status(enum.Enum):
-    """What became of a message, as far as the receipt knows."""
+    """What became of a message, as far as the receipt knows; for all but the sent and queued ones the receipt bears a reason."""
 
     SENT = "sent"
+    """The provider took it."""
     QUEUED = "queued"
+    """It is on the bus, and was not tried yet."""
     DUPLICATE = "duplicate"
+    """It was on the bus already, by its idempotency key."""
     SKIPPED = "skipped"
+    """The recipient has no address there, or the application's ``should_send`` said no."""
     SUPPRESSED = "suppressed"
+    """Its address is on the suppression list, or the recipient unsubscribed."""
+    EXPIRED = "expired"
+    """It was not sent before its ``expires_at``."""
+    CANCELLED = "cancelled"
+    """Its campaign was cancelled."""
     RETRYING = "retrying"
+    """It failed for now, and will be tried again."""
     FAILED = "failed"
+    """It will not be tried again by itself."""
     UNKNOWN = "unknown"
+    """It may have been sent; nobody knows."""
 
 
 class Markup(enum.Enum):
@@ -241,7 +253,7 @@ class Receipt:
         error: why it was not sent; None when it was.
         attempt: 1 on the first attempt; 0 when none was made.
         delivery_time_ms: from the call of the channel to its answer; None when the channel was not called.
-        reason: a word for a skipped or suppressed message.
+        reason: a word for whatever is neither sent nor queued.
     """
 
     message_id: str

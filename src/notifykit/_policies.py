@@ -37,7 +37,9 @@ class ChannelPolicy:
         concurrency: sends at the same time, 1 to 256; a quarter of them, and at least one of two, is kept for the
             transactional lane.
         send_timeout: after it a send is given up, and its outcome is unknown; at most 10 minutes.
-        retry: when a failed message is tried again; None takes the notifier's.
+        retry: when a failed message is tried again, and what an unknown outcome becomes; None takes the notifier's.
+        suppress_gone: whether an address that its provider says is gone gets nothing any more, until the application takes it off
+            the suppression list.
     """
 
     limits: str | None = field(default=None, validator=_notation)
@@ -45,6 +47,7 @@ class ChannelPolicy:
     concurrency: int = field(default=8, validator=_concurrency)
     send_timeout: timedelta = field(default=timedelta(minutes=2), validator=_timeout)
     retry: RetryPolicy | None = None
+    suppress_gone: bool = True
 
     @property
     def campaign_slots(self) -> int:

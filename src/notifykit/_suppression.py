@@ -10,18 +10,64 @@ from hashlib import blake2b
 import msgspec
 from attrs import frozen
 
+from notifykit._campaigns import Campaign, campaign_key, read_campaigns
 from notifykit._messages import Address, Lane, Message
 from notifykit.abc import Ledger
+from notifykit.errors import ConfigurationError
 
-__all__ = ["Standing", "look_up", "pause_address", "suppress", "unsubscribe", "unsuppress"]
+__all__ = [
+    "Standing",
+    "Suppression",
+    "SuppressionPage",
+    "list_suppressions",
+    "look_up",
+    "pause_address",
+    "remove_suppression",
+    "resubscribe",
+    "suppress",
+    "unsubscribe",
+    "unsuppress",
+]
+
+_MAX_REASON = 200
+_PREFIXES = ("suppressed", "unsubscribed")
 
 
 @frozen
 class Standing:
-    """What stands against sending to an address: a reason for good, or a time before which it is left alone."""
+    """What stands against sending to an address: a reason for good, a time before which it is left alone, its campaign's state."""
 
     suppressed: str | None = None
     paused_until: datetime | None = None
+    campaign: Campaign | None = None
+
+
+@frozen(kw_only=True)
+class Suppression:
+    """An entry of the suppression list.
+
+    Attributes:
+        channel: where nothing is sent.
+        reason: ``gone``, ``moved``, ``unsubscribed``, or what the application said.
+        recipient_id: whose address it was when it was suppressed; empty if nobody said.
+        since: when it was put on the list.
+        fingerprint: the address, or for ``unsubscribed`` the recipient's id, hashed: an address is never stored here.
+    """
+
+    channel: str
+    reason: str
+    recipient_id: str
+    since: datetime
+    fingerprint: str
+    key: str
+
+
+@frozen
+class SuppressionPage:
+    """Some entries of the list; ``next`` continues it, None at its end."""
+
+    entries: tuple[Suppression, ...]
+    next: str | None = None
 
 
 def _digest(text: str) -> str:
@@ -40,9 +86,9 @@ def _unsubscribed(channel: str, recipient_id: str) -> str:
     return f"unsubscribed:{channel}:{_digest(recipient_id)}"
 
 
-async def suppress(ledger: Ledger, channel: str, address: Address, reason: str) -> None:
+async def suppress(ledger: Ledger, channel: str, address: Address, reason: str, now: datetime, recipient_id: str = "") -> None:
     """Send nothing more to *address* on *channel*, for *reason*."""
-    await ledger.put(_gone(channel, address), reason.encode())
+    await ledger.put(_gone(channel, address), _entry(reason, recipient_id, now))
 
 
 async def unsuppress(ledger: Ledger, channel: str, address: Address) -> None:
@@ -50,9 +96,35 @@ async def unsuppress(ledger: Ledger, channel: str, address: Address) -> None:
     await ledger.put(_gone(channel, address), None)
 
 
-async def unsubscribe(ledger: Ledger, channel: str, recipient_id: str) -> None:
+async def unsubscribe(ledger: Ledger, channel: str, recipient_id: str, now: datetime) -> None:
     """Send no campaign to the recipient on *channel* any more."""
-    await ledger.put(_unsubscribed(channel, recipient_id), b"unsubscribed")
+    await ledger.put(_unsubscribed(channel, recipient_id), _entry("unsubscribed", recipient_id, now))
+
+
+async def resubscribe(ledger: Ledger, channel: str, recipient_id: str) -> None:
+    """Send campaigns to the recipient on *channel* again."""
+    await ledger.put(_unsubscribed(channel, recipient_id), None)
+
+
+async def list_suppressions(ledger: Ledger, channel: str | None, limit: int, after: str | None) -> SuppressionPage:
+    """Return up to *limit* entries, those of suppressed addresses first, in an order that stays the same."""
+    if not 1 <= limit <= 1000:
+        raise ConfigurationError(f"a page of suppressions has 1 to 1000 entries, not {limit}")
+    keys: list[str] = []
+    for start in _PREFIXES:
+        prefix = f"{start}:" if channel is None else f"{start}:{channel}:"
+        if len(keys) <= limit and not (after or "") >= f"{start};":
+            keys += await ledger.keys(prefix, min(1000, limit + 1 - len(keys)), after or "")
+    found = await ledger.get(keys[:limit])
+    entries = tuple(_suppression(key, found[key]) for key in keys[:limit] if key in found)
+    return SuppressionPage(entries, keys[limit - 1] if len(keys) > limit else None)
+
+
+async def remove_suppression(ledger: Ledger, entry: Suppression) -> None:
+    """Take *entry* off the list."""
+    if entry.key.partition(":")[0] not in _PREFIXES:
+        raise ConfigurationError("this is no entry of the suppression list")
+    await ledger.put(entry.key, None)
 
 
 async def pause_address(ledger: Ledger, channel: str, address: Address, until: datetime) -> None:
@@ -68,14 +140,30 @@ async def look_up(ledger: Ledger, messages: Sequence[Message]) -> Mapping[str, S
         if each.lane is Lane.CAMPAIGN:
             asked.append(_unsubscribed(each.channel, each.recipient_id))
         keys[each.id] = tuple(asked)
-    found = await ledger.get([key for asked in keys.values() for key in asked])
-    return (
-        {message_id: _standing(asked, found) for message_id, asked in keys.items() if any(key in found for key in asked)} if found else {}
-    )
+    groups = {each.group for each in messages} - {None}
+    found = await ledger.get([*(key for asked in keys.values() for key in asked), *(campaign_key(group) for group in groups if group)])
+    if not found:
+        return {}
+    campaigns = read_campaigns(found, groups)
+    standings = {each.id: _standing(keys[each.id], found, campaigns.get(each.group or "")) for each in messages}
+    return {message_id: standing for message_id, standing in standings.items() if standing != Standing()}
 
 
-def _standing(asked: Sequence[str], found: Mapping[str, bytes]) -> Standing:
+def _standing(asked: Sequence[str], found: Mapping[str, bytes], campaign: Campaign | None) -> Standing:
     gone, paused, *unsubscribed = asked
-    suppressed = found.get(gone) or next((found[key] for key in unsubscribed if key in found), None)
+    suppressed = next((_suppression(key, found[key]).reason for key in (gone, *unsubscribed) if key in found), None)
     until = msgspec.json.decode(found[paused], type=datetime) if paused in found else None
-    return Standing(suppressed.decode() if suppressed else None, until)
+    return Standing(suppressed, until, campaign)
+
+
+def _entry(reason: str, recipient_id: str, now: datetime) -> bytes:
+    if not reason or len(reason.encode(errors="replace")) > _MAX_REASON:
+        raise ConfigurationError(f"a reason to suppress has 1 to {_MAX_REASON} bytes")
+    return msgspec.json.encode([reason, recipient_id, now])
+
+
+def _suppression(key: str, value: bytes) -> Suppression:
+    _, _, named = key.partition(":")
+    channel, _, fingerprint = named.rpartition(":")
+    reason, recipient_id, since = msgspec.json.decode(value, type=tuple[str, str, datetime])
+    return Suppression(channel=channel, reason=reason, recipient_id=recipient_id, since=since, fingerprint=fingerprint, key=key)

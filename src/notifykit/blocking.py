@@ -11,6 +11,7 @@ child: a pre-forking server opens it in its worker processes.
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
+from datetime import timedelta
 from typing import Any, Self, TypeVar, Unpack
 
 from anyio.from_thread import BlockingPortal, start_blocking_portal
@@ -19,9 +20,12 @@ from notifykit._claims import Changed, Filter, Stats
 from notifykit._messages import Receipt, Recipient
 from notifykit._notifications import Notification
 from notifykit._notifier.campaign import OnProgress, Progress
+from notifykit._notifier.campaigning import CampaignStatus
 from notifykit._notifier.compose import CampaignOptions, MessageOptions
 from notifykit._notifier.dead_letters import DeadLetter
+from notifykit._notifier.health import Health
 from notifykit._notifier.notifier import Notifier as AsyncNotifier
+from notifykit._suppression import SuppressionPage
 from notifykit._unsubscribe import UnsubscribeToken
 from notifykit.abc import Bus
 from notifykit.errors import BusClosedError
@@ -94,6 +98,7 @@ class Notifier:
         recipients: Iterable[Recipient | str],
         variables: Mapping[str, Any] | None = None,
         *,
+        rate: str | None = None,
         batch_size: int = 500,
         on_progress: OnProgress | None = None,
         **options: Unpack[CampaignOptions],
@@ -101,9 +106,25 @@ class Notifier:
         """Stream a campaign onto the bus; see :meth:`notifykit.Notifier.campaign`. *recipients* is read in the event loop's thread."""
         return self._call(
             lambda: self._notifier.campaign(
-                group, notification, recipients, variables, batch_size=batch_size, on_progress=on_progress, **options
+                group, notification, recipients, variables, rate=rate, batch_size=batch_size, on_progress=on_progress, **options
             )
         )
+
+    def pause_campaign(self, group: str) -> None:
+        """Send nothing more of the campaign until it is resumed."""
+        self._call(lambda: self._notifier.pause_campaign(group))
+
+    def resume_campaign(self, group: str) -> None:
+        """Let a campaign go on that was paused, or be used again that was cancelled."""
+        self._call(lambda: self._notifier.resume_campaign(group))
+
+    def cancel_campaign(self, group: str) -> int:
+        """Take off the bus all that waits of the campaign; see :meth:`notifykit.Notifier.cancel_campaign`."""
+        return self._call(lambda: self._notifier.cancel_campaign(group))
+
+    def campaign_status(self, group: str) -> CampaignStatus:
+        """Return where the campaign stands."""
+        return self._call(lambda: self._notifier.campaign_status(group))
 
     def run(self) -> None:
         """Work all channels until :meth:`stop` is called from another thread."""
@@ -141,9 +162,25 @@ class Notifier:
         """Remove messages that are waiting."""
         return self._call(lambda: self._notifier.cancel(filter, limit, dry_run=dry_run))
 
-    def suppress(self, channel: str, address: Any, reason: str = "application") -> None:
+    def advance(self, filter: Filter, limit: int = 1000, *, dry_run: bool = False) -> Changed:
+        """Let messages that are waiting for a time be sent now."""
+        return self._call(lambda: self._notifier.advance(filter, limit, dry_run=dry_run))
+
+    def receipt(self, message_id: str) -> Receipt | None:
+        """Return what has become of a message so far; None for one that is not on the bus any more."""
+        return self._call(lambda: self._notifier.receipt(message_id))
+
+    def health(self, timeout: timedelta = timedelta(seconds=5)) -> Health:
+        """Return how this notifier is; see :meth:`notifykit.Notifier.health`."""
+        return self._call(lambda: self._notifier.health(timeout))
+
+    def suppress(self, channel: str, address: Any, reason: str = "application", *, recipient_id: str = "") -> None:
         """Send nothing more to *address* on *channel*."""
-        self._call(lambda: self._notifier.suppress(channel, address, reason))
+        self._call(lambda: self._notifier.suppress(channel, address, reason, recipient_id=recipient_id))
+
+    def suppressions(self, channel: str | None = None, limit: int = 100, after: str | None = None) -> SuppressionPage:
+        """Return up to *limit* of what nothing is sent to, *after* the ``next`` of a page."""
+        return self._call(lambda: self._notifier.suppressions(channel, limit, after))
 
     def unsuppress(self, channel: str, address: Any) -> None:
         """Send to *address* on *channel* again."""
@@ -152,6 +189,14 @@ class Notifier:
     def unsubscribe(self, token: str) -> UnsubscribeToken:
         """Take the recipient that *token* names off the campaign lane of its channel."""
         return self._call(lambda: self._notifier.unsubscribe(token))
+
+    def unsubscribe_recipient(self, recipient_id: str, channel: str) -> None:
+        """Take the recipient off the campaign lane of *channel*."""
+        self._call(lambda: self._notifier.unsubscribe_recipient(recipient_id, channel))
+
+    def resubscribe_recipient(self, recipient_id: str, channel: str) -> None:
+        """Send campaigns to the recipient on *channel* again."""
+        self._call(lambda: self._notifier.resubscribe_recipient(recipient_id, channel))
 
     def _open_portal(self) -> BlockingPortal:
         if self._portal is None:

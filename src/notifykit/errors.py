@@ -27,6 +27,7 @@
     │   ├── UnknownRecipientError       no recipient has this id
     │   ├── NoAddressError              no address on any of the channels
     │   ├── InvalidAddressError         the address does not parse
+    │   ├── InvalidTokenError           an unsubscribe token that is not ours, was changed or has expired
     │   └── UnknownChannelError         the notifier has no channel of this name; lists those it has
     └── DeliveryError                   what a channel may raise, and nothing else
         ├── ChannelUnavailableError     nobody's message is at fault; costs no attempt
@@ -63,6 +64,7 @@ __all__ = [
     "ForeignStoreError",
     "InvalidAddressError",
     "InvalidContentError",
+    "InvalidTokenError",
     "MissingExtraError",
     "MissingPartError",
     "MissingVariablesError",
@@ -256,6 +258,13 @@ class InvalidAddressError(RecipientError):
     """The address does not parse."""
 
     channel: str = ""
+
+
+@define(slots=False)
+class InvalidTokenError(RecipientError):
+    """The unsubscribe token is not one of ours, was changed, or has expired."""
+
+    expired: bool = False
 
 
 @define(slots=False)

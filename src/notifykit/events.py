@@ -19,6 +19,8 @@ __all__ = [
     "AddressMoved",
     "BusRecovered",
     "BusUnreachable",
+    "CampaignProgressed",
+    "Cancelled",
     "ChannelDown",
     "ChannelRecovered",
     "DefaultLimitReached",
@@ -138,6 +140,28 @@ class Sent(MessageEvent):
 
 
 @frozen(kw_only=True)
+class Cancelled:
+    """Messages that were waiting were taken off the bus, or not enqueued because their campaign was cancelled."""
+
+    message_ids: tuple[str, ...]
+    group: str | None = None
+
+
+@frozen(kw_only=True)
+class CampaignProgressed:
+    """One more batch of a campaign is on the bus. The numbers are those of the whole call so far: see ``Progress``."""
+
+    group: str
+    recipients: int
+    enqueued: int
+    duplicates: int
+    skipped: int
+    suppressed: int
+    cancelled: int
+    refused: int
+
+
+@frozen(kw_only=True)
 class Skipped:
     """A recipient has no address on a channel, so there is no message."""
 
@@ -208,6 +232,8 @@ class BusRecovered:
 Event: TypeAlias = (
     MessageEvent
     | Skipped
+    | Cancelled
+    | CampaignProgressed
     | AddressGone
     | AddressMoved
     | ChannelDown

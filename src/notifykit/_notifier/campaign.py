@@ -20,7 +20,8 @@ class Progress:
 
     Attributes:
         recipients: read so far.
-        enqueued, duplicates, skipped, suppressed: messages, by what became of them; skipped ones had no address.
+        enqueued, duplicates, skipped, suppressed, cancelled: messages, by what became of them; skipped ones had no address, and
+            one that was cancelled ends the reading.
         refused: recipients for whom no message could be made.
         errors: why, for the first hundred of them, by recipient id.
     """
@@ -30,6 +31,7 @@ class Progress:
     duplicates: int = 0
     skipped: int = 0
     suppressed: int = 0
+    cancelled: int = 0
     refused: int = 0
     errors: tuple[tuple[str, NotifykitError], ...] = ()
 
@@ -73,6 +75,7 @@ def counted(progress: Progress, receipts: Sequence[Receipt], refused: Sequence[t
         duplicates=progress.duplicates + number[Status.DUPLICATE],
         skipped=progress.skipped + number[Status.SKIPPED],
         suppressed=progress.suppressed + number[Status.SUPPRESSED],
+        cancelled=progress.cancelled + number[Status.CANCELLED],
         refused=progress.refused + len(refused),
         errors=(progress.errors + tuple(refused))[:_KEPT_ERRORS],
     )

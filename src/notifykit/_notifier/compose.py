@@ -10,8 +10,7 @@ from notifykit._attachments import Attachment
 from notifykit._clock import to_utc_or_none
 from notifykit._codec import normalize
 from notifykit._context import current_request_id
-from notifykit._fallback import Fallback, derived_key
-from notifykit._ids import new_id
+from notifykit._fallback import Fallback, derived_key, new_plan
 from notifykit._messages import Delivery, FallbackStep, Lane, Message, Recipient
 from notifykit._notifier.extras import Extras, chosen, options_by_channel, several_attachments
 from notifykit._notifier.fanout import Target, choose, targets
@@ -208,7 +207,7 @@ class Composer:
 def _in_line(made: Sequence[tuple[Target, list[Message]]]) -> Iterator[Message]:
     """Yield the messages of the first channel; the others wait in their fallback."""
     (first, messages), *rest = made
-    plan = messages[0].idempotency_key or new_id()
+    plan = new_plan(messages[0].idempotency_key)
     steps = tuple(FallbackStep(target.channel, target.addresses) for target, _ in rest)
     for message in messages:
         yield evolve(message, fallback=steps, plan=plan, siblings=len(first.addresses))

@@ -1,5 +1,6 @@
 """Sending at once, past the queue: one attempt, and a receipt that says what came of it."""
 
+import logging
 from collections.abc import Sequence
 from datetime import timedelta
 
@@ -10,14 +11,24 @@ from notifykit._limits import address_windows, channel_windows
 from notifykit._messages import Message, Receipt, Status
 from notifykit._outcomes import describe
 from notifykit._policies import ChannelPolicy
-from notifykit._suppression import look_up, suppress
+from notifykit._suppression import look_up, pause_address, suppress
 from notifykit._worker import pieces
 from notifykit._worker.attempt import attempt, foreign, render
-from notifykit.abc import Channel, Clock, Ledger, Renderer
-from notifykit.errors import AddressGoneError, NotifykitError, OutcomeUnknownError, RateLimitedError
-from notifykit.events import AddressGone, Observer, Sent, tell
+from notifykit.abc import Bus, Channel, Clock, Ledger, Renderer
+from notifykit.errors import (
+    AddressGoneError,
+    AddressMovedError,
+    BusError,
+    InvalidAddressError,
+    NotifykitError,
+    OutcomeUnknownError,
+    RateLimitedError,
+)
+from notifykit.events import AddressGone, AddressMoved, Observer, Sent, tell
 
 __all__ = ["DirectSender"]
+
+_log = logging.getLogger("notifykit")
 
 
 @frozen
@@ -27,6 +38,7 @@ class DirectSender:
     channel: Channel
     limits: str
     policy: ChannelPolicy
+    bus: Bus
     ledger: Ledger
     renderer: Renderer
     clock: Clock
@@ -34,7 +46,7 @@ class DirectSender:
     observers: Sequence[Observer] = ()
 
     async def send(self, message: Message) -> Receipt:
-        """Make one attempt, and tell what came of it; never raises for a delivery."""
+        """Make one attempt, and tell what came of it; never raises for a delivery, nor for a bus that is away."""
         receipt = await self._send(message)
         sent = Sent.of(
             message,
@@ -48,10 +60,10 @@ class DirectSender:
         return receipt
 
     async def _send(self, message: Message) -> Receipt:
-        standing = (await look_up(self.ledger, [message])).get(message.id)
-        if standing is not None and standing.suppressed:
-            return _receipt(message, Status.SUPPRESSED, reason=standing.suppressed)
         try:
+            refused = await self._refusal(message)
+            if refused is not None:
+                return refused
             content = render(self.renderer, self.channel, message)
             message = await with_data(message, self.channel, self.find_attachment, self.policy.send_timeout)
             for _ in content.pieces:
@@ -61,12 +73,29 @@ class DirectSender:
         except Exception as error:
             return _receipt(message, Status.FAILED, error=foreign(error))
         result = await attempt(self.channel, message, pieces.Sent(content), self.policy.send_timeout)
-        if isinstance(result.error, AddressGoneError):
-            await suppress(self.ledger, message.channel, message.address, "gone")
-            tell(self.observers, AddressGone(message.recipient_id, message.channel, message.address))
+        if result.error is not None:
+            await self._note(message, result.error)
         status = Status.SENT if result.error is None else Status.UNKNOWN if isinstance(result.error, OutcomeUnknownError) else Status.FAILED
         facts = {"provider_id": result.provider_id, "delivery_time_ms": result.delivery_time_ms}
         return _receipt(message, status, error=result.error, attempt=1, **facts)
+
+    async def _refusal(self, message: Message) -> Receipt | None:
+        """Return the receipt of a message that must not be sent."""
+        now = self.clock.now()
+        if message.expires_at is not None and message.expires_at <= now:
+            return _receipt(message, Status.EXPIRED, reason="expired")
+        standing = (await look_up(self.ledger, [message])).get(message.id)
+        if standing is None:
+            return None
+        if standing.suppressed:
+            return _receipt(message, Status.SUPPRESSED, reason=standing.suppressed)
+        if standing.campaign is not None and standing.campaign.state == "cancelled":
+            return _receipt(message, Status.CANCELLED, reason="the campaign was cancelled")
+        if standing.paused_until is not None and standing.paused_until > now:
+            raise RateLimitedError(
+                "the provider asked to leave this address alone for a while", retry_after=standing.paused_until - now, scope="address"
+            )
+        return None
 
     async def _find_room(self, message: Message) -> None:
         windows = [
@@ -81,6 +110,25 @@ class DirectSender:
                 f"policies={{{message.channel!r}: ChannelPolicy(limits=…)}}",
                 retry_after=wait,
             )
+
+    async def _note(self, message: Message, error: Exception) -> None:
+        """Keep what the error says about the address or the channel, for everybody who sends there."""
+        now = self.clock.now()
+        try:
+            match error:
+                case AddressGoneError():
+                    if self.policy.suppress_gone:
+                        await suppress(self.ledger, message.channel, message.address, "gone", now, message.recipient_id)
+                    tell(self.observers, AddressGone(message.recipient_id, message.channel, message.address))
+                case AddressMovedError():
+                    new = self.channel.parse_address(error.new_address)
+                    tell(self.observers, AddressMoved(message.recipient_id, message.channel, message.address, new))
+                case RateLimitedError(scope="channel"):
+                    await self.bus.hold(message.channel, None, now + error.retry_after, "rate-limited")
+                case RateLimitedError():
+                    await pause_address(self.ledger, message.channel, message.address, now + error.retry_after)
+        except (BusError, InvalidAddressError) as failed:  # the message's own fate stands all the same
+            _log.warning("could not note what %s means for channel %s: %s", type(error).__name__, message.channel, failed)
 
 
 def _receipt(message: Message, status: Status, **facts: object) -> Receipt:

@@ -5,13 +5,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from attrs import frozen
 
 from notifykit._claims import MAX_BATCH, MAX_BATCH_BYTES, MAX_BODY_BYTES, Envelope
-from notifykit._codec import envelope
-from notifykit._fallback import all_failed, next_messages
+from notifykit._fallback import all_failed, envelope_of, next_messages
 from notifykit._messages import Message, Receipt, Status
 from notifykit._suppression import look_up
-from notifykit.abc import Bus, Ledger
+from notifykit.abc import Bus, Clock, Ledger
 from notifykit.errors import PayloadTooLargeError
-from notifykit.events import Duplicate, Enqueued, Observer, Suppressed, tell
+from notifykit.events import Cancelled, Duplicate, Enqueued, Observer, Suppressed, tell
 
 __all__ = ["Intake", "in_calls"]
 
@@ -23,9 +22,10 @@ class Intake:
     bus: Bus
     ledger: Ledger
     observers: Sequence[Observer]
+    clock: Clock
 
     async def put(self, messages: Sequence[Message]) -> Mapping[str, list[Receipt]]:
-        """Enqueue all that is not suppressed; return the receipts by message id: several where a fallback took the place of one.
+        """Enqueue all that nothing stands against; return the receipts by message id: several where a fallback took the place of one.
 
         What needs more than one call of the bus is all or nothing by call.
         """
@@ -33,11 +33,14 @@ class Intake:
             return {}
         standings = await look_up(self.ledger, messages)
         suppressed = {message_id: standing.suppressed for message_id, standing in standings.items() if standing.suppressed}
-        wanted = [_fitting(each) for each in messages if each.id not in suppressed]
+        cancelled = {each for each, standing in standings.items() if standing.campaign and standing.campaign.state == "cancelled"}
+        wanted = [_fitting(each) for each in messages if each.id not in suppressed and each.id not in cancelled]
         answers = {answer.id: answer for call in in_calls(wanted) for answer in await self.bus.enqueue(call)}
         receipts = {}
         for each in messages:
-            if each.id in suppressed:
+            if each.id in cancelled:
+                receipts[each.id] = [self._cancelled(each)]
+            elif each.id in suppressed:
                 receipts[each.id] = [self._suppressed(each, suppressed[each.id]), *await self._instead(each)]
             else:
                 receipts[each.id] = [self._taken(each, answers[each.id].duplicate_of)]
@@ -45,7 +48,7 @@ class Intake:
 
     async def _instead(self, message: Message) -> list[Receipt]:
         """Go on to the fallback of a suppressed message, once all of its siblings are out of the way."""
-        if not message.fallback or not await all_failed(self.ledger, message):
+        if not message.fallback or not await all_failed(self.ledger, message, self.clock.now()):
             return []
         return [receipt for receipts in (await self.put(next_messages(message))).values() for receipt in receipts]
 
@@ -55,6 +58,10 @@ class Intake:
             return _receipt(message, Status.QUEUED)
         tell(self.observers, Duplicate.of(message, duplicate_of=duplicate_of))
         return _receipt(message, Status.DUPLICATE, f"duplicate of {duplicate_of}")
+
+    def _cancelled(self, message: Message) -> Receipt:
+        tell(self.observers, Cancelled(message_ids=(message.id,), group=message.group))
+        return _receipt(message, Status.CANCELLED, "the campaign was cancelled")
 
     def _suppressed(self, message: Message, reason: str) -> Receipt:
         tell(self.observers, Suppressed.of(message))
@@ -66,7 +73,7 @@ def _fitting(message: Message) -> Envelope:
 
     Raises: PayloadTooLargeError.
     """
-    made = envelope(message)
+    made = envelope_of(message)
     if message.attachments and len(made.body) > MAX_BODY_BYTES:
         raise PayloadTooLargeError(
             f"with its attachments the message has {len(made.body):,} bytes, of which a bus takes {MAX_BODY_BYTES:,}: "

@@ -2,8 +2,7 @@
 
 import enum
 import os
-from collections.abc import AsyncIterable, Awaitable, Callable, Iterable, Mapping, Sequence
-from contextlib import aclosing
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any, Self, Unpack, cast
 
@@ -12,10 +11,10 @@ from anyio.lowlevel import current_token
 
 from notifykit._attached import AttachmentSource, check_files, source_of
 from notifykit._clock import BusTime, SystemClock
-from notifykit._messages import Lane, Message, Receipt, Recipient, Status
+from notifykit._messages import Message, Receipt, Recipient, Status
 from notifykit._notifications import Notification, template_and_variables
-from notifykit._notifier.campaign import OnProgress, Progress, counted, in_batches
-from notifykit._notifier.compose import CampaignOptions, Composer, MessageOptions, Options, Skip
+from notifykit._notifier.campaigning import Campaigning
+from notifykit._notifier.compose import Composer, MessageOptions, Options, Skip
 from notifykit._notifier.direct import DirectSender
 from notifykit._notifier.intake import Intake
 from notifykit._notifier.open_channels import OpenChannels
@@ -33,7 +32,7 @@ from notifykit._worker.signals import stop_on_signals
 from notifykit._worker.worker import Worker
 from notifykit.abc import Bus, Channel, Clock, Ledger, Renderer
 from notifykit.buses.memory import MemoryBus
-from notifykit.errors import ConfigurationError, NotifykitError, UnknownChannelError, UnknownRecipientError
+from notifykit.errors import ConfigurationError, UnknownRecipientError
 from notifykit.events import Observer, Skipped, tell
 from notifykit.rendering import JinjaRenderer, SourceLike
 
@@ -48,7 +47,7 @@ _Recipients = Recipient | str | Sequence[Recipient | str]
 _FindRecipient = Callable[[str], Awaitable[Recipient | None]]
 
 
-class Notifier(Operating):
+class Notifier(Campaigning, Operating):
     """Tells people: a bus, its channels, a renderer and the policies.
 
     Constructing it does no I/O, so it may stand at module level, shared by an application and its workers; ``async with``
@@ -115,7 +114,7 @@ class Notifier(Operating):
             self._links,
             bare_campaigns=unsubscribe is None,
         )
-        self._intake = Intake(self.bus, self.ledger, self._observers)
+        self._intake = Intake(self.bus, self.ledger, self._observers, self._clock)
         self._opened_in: int | None = None
         self._open_channels = OpenChannels(self.channels)
         self._workers: list[Worker] = []
@@ -242,48 +241,6 @@ class Notifier(Operating):
         (message, *_) = (each for each in made if isinstance(each, Message))
         return await self._direct(channel).send(message)
 
-    async def campaign(
-        self,
-        group: str,
-        notification: Notification | str,
-        recipients: Iterable[Recipient | str] | AsyncIterable[Recipient | str],
-        variables: Mapping[str, Any] | None = None,
-        *,
-        batch_size: int = 500,
-        on_progress: OnProgress | None = None,
-        **options: Unpack[CampaignOptions],
-    ) -> Progress:
-        """Stream a notification for many recipients onto the campaign lane; only one batch is in memory at a time.
-
-        A recipient who comes twice, also in a later call with the same *group*, is enqueued once. One for whom no message can
-        be made is counted as refused, and does not stop the others.
-
-        Raises: UnknownTemplateError, UnknownChannelError, ConfigurationError, BusError.
-        """
-        if not group:
-            raise ConfigurationError("a campaign needs a name, which keeps its recipients from getting it twice")
-        chosen = Options(lane=Lane.CAMPAIGN, idempotency_key=f"campaign:{group}", group=group, **options)
-        template, given = template_and_variables(notification, variables)
-        self._composer.renderer.kinds(template)
-        await check_files(chosen.attachments, self._find_attachment)
-        progress = Progress()
-        async with aclosing(in_batches(recipients, batch_size)) as batches:
-            async for batch in batches:
-                made: list[Message | Skip] = []
-                refused: list[tuple[str, NotifykitError]] = []
-                for each in batch:
-                    try:
-                        recipient = await self._recipient(each)
-                        made += self._composer.compose(recipient, template, given, chosen, self._clock.now())
-                    except (ConfigurationError, UnknownChannelError):
-                        raise
-                    except NotifykitError as error:
-                        refused.append((each if isinstance(each, str) else each.id, error))
-                progress = counted(progress, await self._enqueue(made), refused, len(batch))
-                if on_progress is not None:
-                    on_progress(progress)
-        return progress
-
     # -- working
 
     async def run(self, *, signals: bool = False) -> None:
@@ -360,6 +317,7 @@ class Notifier(Operating):
             channel=traced(self.channels[name], self._observers),
             limits=self._limits(name),
             policy=self._policies[name],
+            bus=self.bus,
             ledger=self.ledger,
             renderer=self.renderer,
             clock=self._clock,
@@ -371,7 +329,7 @@ class Notifier(Operating):
         for name in self.channels:
             await self._open_channels.open(name)
         time = BusTime(self._clock.now)
-        loops = [ChannelLoop(name, self._sender(name, time), self._lease) for name in self.channels]
+        loops = [ChannelLoop(name, self._sender(name, time), self._lease, self._clock.monotonic) for name in self.channels]
         worker = Worker(self.bus, loops, self._lease, self._grace)
         self._workers.append(worker)
         return worker

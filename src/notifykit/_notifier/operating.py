@@ -1,17 +1,31 @@
-"""The front for operators: what waits, what died, whom not to write to."""
+"""The front for operators: what waits, what died, whom not to write to, and whether all is well."""
 
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Any
 
 from attrs import evolve
 
 from notifykit._claims import Action, Changed, Filter, State, Stats
-from notifykit._messages import Address
+from notifykit._messages import Address, Receipt
 from notifykit._notifier.dead_letters import DeadLetter, dead_letter
-from notifykit._suppression import suppress, unsubscribe, unsuppress
+from notifykit._notifier.health import Health, examine
+from notifykit._notifier.receipts import receipt_of
+from notifykit._suppression import (
+    Suppression,
+    SuppressionPage,
+    list_suppressions,
+    remove_suppression,
+    resubscribe,
+    suppress,
+    unsubscribe,
+    unsuppress,
+)
 from notifykit._unsubscribe import UnsubscribeLinks, UnsubscribeToken
+from notifykit._worker.worker import Worker
 from notifykit.abc import Bus, Channel, Clock, Ledger
 from notifykit.errors import ConfigurationError, UnknownChannelError
+from notifykit.events import Cancelled, Observer, tell
 
 __all__ = ["Operating"]
 
@@ -24,6 +38,21 @@ class Operating:
     channels: Mapping[str, Channel]
     _links: UnsubscribeLinks | None
     _clock: Clock
+    _observers: tuple[Observer, ...]
+    _workers: list[Worker]
+
+    async def health(self, timeout: timedelta = timedelta(seconds=5)) -> Health:
+        """Return how this notifier is: whether the bus answers within *timeout*, and whether its worker and channels work.
+
+        In a process that runs no worker it tells of the bus alone. Callable from any thread; it never raises for what it finds.
+        """
+        loops = [loop for worker in tuple(self._workers) for loop in worker.loops]
+        return await examine(self.bus, self.channels, loops, self._clock.monotonic(), timeout)
+
+    async def receipt(self, message_id: str) -> Receipt | None:
+        """Return what has become of a message so far; None for one that is not on the bus: delivered, cancelled, or purged."""
+        stored = await self.bus.get(message_id)
+        return None if stored is None else receipt_of(stored)
 
     async def stats(self) -> Stats:
         """Return depths, counters and holds of the bus."""
@@ -44,27 +73,50 @@ class Operating:
 
     async def cancel(self, filter: Filter, limit: int = 1000, *, dry_run: bool = False) -> Changed:
         """Remove messages that are waiting."""
-        return await self.bus.change(filter, Action.CANCEL, limit, dry_run)
+        changed = await self.bus.change(filter, Action.CANCEL, limit, dry_run)
+        if changed.ids and not dry_run:
+            tell(self._observers, Cancelled(message_ids=changed.ids, group=filter.group))
+        return changed
 
-    async def suppress(self, channel: str, address: Any, reason: str = "application") -> None:
-        """Send nothing more to *address* on *channel*."""
-        await suppress(self.ledger, channel, self._address(channel, address), reason)
+    async def advance(self, filter: Filter, limit: int = 1000, *, dry_run: bool = False) -> Changed:
+        """Let messages that are waiting for a time, such as that of their retry, be sent now."""
+        return await self.bus.change(filter, Action.ADVANCE, limit, dry_run)
+
+    async def suppress(self, channel: str, address: Any, reason: str = "application", *, recipient_id: str = "") -> None:
+        """Send nothing more to *address* on *channel*; *recipient_id* says whose it is in the list."""
+        await suppress(self.ledger, channel, self._address(channel, address), reason, self._clock.now(), recipient_id)
 
     async def unsuppress(self, channel: str, address: Any) -> None:
-        """Send to *address* on *channel* again."""
-        await unsuppress(self.ledger, channel, self._address(channel, address))
+        """Send to *address* on *channel* again; for an entry of the list whose address you do not have, give that instead."""
+        if isinstance(address, Suppression):
+            await remove_suppression(self.ledger, address)
+        else:
+            await unsuppress(self.ledger, channel, self._address(channel, address))
+
+    async def suppressions(self, channel: str | None = None, limit: int = 100, after: str | None = None) -> SuppressionPage:
+        """Return up to *limit* (at most 1,000) of what nothing is sent to, *after* the ``next`` of a page."""
+        return await list_suppressions(self.ledger, channel, limit, after)
 
     async def unsubscribe(self, token: str) -> UnsubscribeToken:
         """Take the recipient that *token* names off the campaign lane of its channel. Call it from the POST of RFC 8058 only.
 
         Raises:
-            ConfigurationError: a token that is not ours, was changed or has expired; or no ``unsubscribe=`` was given.
+            InvalidTokenError: a token that is not ours, was changed or has expired.
+            ConfigurationError: no ``unsubscribe=`` was given.
         """
         if self._links is None:
             raise ConfigurationError("this notifier has no unsubscribe links: give it unsubscribe=UnsubscribeLinks(url, key)")
         read = self._links.read(token, self._clock.now())
-        await unsubscribe(self.ledger, read.channel, read.recipient_id)
+        await unsubscribe(self.ledger, read.channel, read.recipient_id, self._clock.now())
         return read
+
+    async def unsubscribe_recipient(self, recipient_id: str, channel: str) -> None:
+        """Take the recipient off the campaign lane of *channel*, as where they say so in your application."""
+        await unsubscribe(self.ledger, self._known(channel), recipient_id, self._clock.now())
+
+    async def resubscribe_recipient(self, recipient_id: str, channel: str) -> None:
+        """Send campaigns to the recipient on *channel* again."""
+        await resubscribe(self.ledger, self._known(channel), recipient_id)
 
     def _known(self, name: str) -> str:
         if name not in self.channels:

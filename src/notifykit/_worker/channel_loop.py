@@ -40,8 +40,13 @@ class _Work:
 class ChannelLoop:
     """Works one channel with a fixed number of senders; what it does never delays another channel."""
 
-    def __init__(self, name: str, sender: Sender, lease: timedelta) -> None:
+    def __init__(self, name: str, sender: Sender, lease: timedelta, monotonic: Callable[[], float]) -> None:
         self.name = name
+        self.claimed_at: float | None = None
+        """When the last claim succeeded, on the monotonic clock."""
+        self.active_at: float = monotonic()
+        """When the last turn ended without an error, at first when the loop was made."""
+        self._monotonic = monotonic
         self._sender = sender
         self._lease = lease
         self._inbox: deque[_Work] = deque()
@@ -68,6 +73,11 @@ class ChannelLoop:
     def idle(self) -> bool:
         """Whether nothing is under way; what the bus holds is for the bus to say."""
         return not self._in_flight and not self._ended and not self._found_dead
+
+    @property
+    def down(self) -> bool:
+        """Whether the channel could not be used when it was last tried."""
+        return self._sender.health.down
 
     def ring(self) -> None:
         """Look at the bus again: something may have become claimable."""
@@ -137,7 +147,9 @@ class ChannelLoop:
 
     async def _claim(self, room: Mapping[Lane, int], settlements: list[Settlement]) -> Claimed:
         lanes = {lane: most for lane, most in room.items() if most}
-        return await self._sender.bus.claim(self.name, lanes, max(room.values()), self._lease, settlements)
+        found = await self._sender.bus.claim(self.name, lanes, max(room.values()), self._lease, settlements)
+        self.claimed_at = self._monotonic()
+        return found
 
     async def _room(self) -> tuple[Mapping[Lane, int], datetime | None]:
         """Return how many messages of each lane may be claimed now, and when there is room again if a limit leaves none."""
@@ -225,6 +237,7 @@ class ChannelLoop:
         return timedelta(seconds=min(5.0, 0.05 * 2 ** min(self._bus_failures, 10)))
 
     def _bus_worked(self) -> None:
+        self.active_at = self._monotonic()
         if self._bus_failures:
             self._bus_failures = 0
             tell(self._sender.observers, BusRecovered())

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Awaitable, Callable, Sequence
+from datetime import timedelta
 
 from attrs import evolve, field, frozen
 
@@ -9,8 +10,8 @@ from notifykit._attached import FindAttachment, with_data
 from notifykit._backoff import exponential
 from notifykit._claims import Claim, Reason, Settled, StoredMessage, check_batch
 from notifykit._clock import BusTime
-from notifykit._codec import decode, envelope
-from notifykit._fallback import FAILURES, all_failed, next_messages
+from notifykit._codec import decode
+from notifykit._fallback import FAILURES, all_failed, envelope_of, next_messages
 from notifykit._ids import new_id
 from notifykit._limits import address_windows, channel_windows
 from notifykit._messages import Content, Delivery, Message
@@ -47,6 +48,9 @@ _log = logging.getLogger("notifykit")
 _BACKOFF = exponential()
 _NOTHING_SENT = (ChannelUnavailableError, RateLimitedError, TransientError)
 
+PARKED = timedelta(hours=1)
+"""For how long a message of a paused campaign is put aside before it is looked at again; a resume brings it forward."""
+
 
 @frozen
 class Sender:
@@ -69,9 +73,11 @@ class Sender:
 
     async def conclude(self, claim: Claim, message: Message, standing: Standing | None) -> Conclusion | None:
         """Return how the claim ends; None when it was lost to another worker before it was sent."""
+        standing = standing or Standing()
         refused = await self._refusal(claim, message, standing)
         if refused is not None:
-            return self._conclusion(claim, message, await self._with_next(claim, message, refused))
+            cause = "paused" if isinstance(refused, Release) else ""
+            return self._conclusion(claim, message, await self._with_next(claim, message, refused), cause=cause)
         try:
             content = render(self.renderer, self.channel, message)
             ready = await with_data(message, self.channel, self.find_attachment, self.policy.send_timeout)
@@ -81,13 +87,13 @@ class Sender:
         except Exception as error:
             outcome = Bury(Reason.UNRENDERABLE, str(foreign(error)))
             return self._conclusion(claim, message, await self._with_next(claim, message, outcome), error=error)
-        wait = await self._wait_for_room(message)
+        wait = await self._wait_for_room(message, standing)
         if wait is not None:
             return self._conclusion(claim, message, wait, cause="rate limit")
         if message.delivery is Delivery.AT_MOST_ONCE and not await self._settled_before(claim):
             return None
         era = self.health.era
-        result, wait = await self._send(claim, ready, content)
+        result, wait = await self._send(claim, ready, content, standing)
         outcome = await self._outcome(claim, message, result, era)
         self._sent.pop(claim.token, None)
         if message.delivery is not Delivery.AT_MOST_ONCE:
@@ -131,7 +137,7 @@ class Sender:
         except Exception as second:
             return Retry(now + _BACKOFF(claim.attempt), describe(foreign(second)), claim.progress)
 
-    async def _send(self, claim: Claim, message: Message, content: Content) -> tuple[Result, Release | None]:
+    async def _send(self, claim: Claim, message: Message, content: Content, standing: Standing) -> tuple[Result, Release | None]:
         """Send what earlier attempts have left; return what came of it, and the release if the limits leave no room for the rest."""
         wait: Release | None = None
 
@@ -139,7 +145,7 @@ class Sender:
             nonlocal wait
             self._sent[claim.token] = sent
             try:
-                wait = await self._wait_for_room(message)
+                wait = await self._wait_for_room(message, standing)
             except BusError:
                 if message.delivery is not Delivery.AT_MOST_ONCE:
                     raise
@@ -154,14 +160,21 @@ class Sender:
     def _conclusion(self, claim: Claim, message: Message, outcome: Outcome, **facts: object) -> Conclusion:
         return Conclusion(claim=claim, outcome=outcome, message=message, at=self.time.now(), **facts)  # type: ignore[arg-type]
 
-    async def _refusal(self, claim: Claim, message: Message, standing: Standing | None) -> Outcome | None:
+    async def _refusal(self, claim: Claim, message: Message, standing: Standing) -> Outcome | None:
         """Return the outcome of a message that should not be sent now, or at all."""
+        now, campaign = self.time.now(), standing.campaign
         expires_at = claim.envelope.expires_at
-        if expires_at is not None and expires_at <= self.time.now():
+        if expires_at is not None and expires_at <= now:
             return Bury(Reason.EXPIRED)
-        if standing is not None and standing.suppressed:
+        if campaign is not None and campaign.state == "cancelled":
+            return Bury(Reason.CANCELLED, "its campaign was cancelled")
+        if claim.attempt > message.max_attempts:
+            return Bury(Reason.CRASH, "its workers died with it, or were held up")
+        if standing.suppressed:
             return Bury(Reason.SUPPRESSED, standing.suppressed)
-        if standing is not None and standing.paused_until and standing.paused_until > self.time.now():
+        if campaign is not None and campaign.state == "paused":
+            return Release(now + PARKED)
+        if standing.paused_until and standing.paused_until > now:
             return Release(standing.paused_until)
         if self.should_send is not None:
             try:
@@ -172,13 +185,13 @@ class Sender:
                 return Bury(Reason.UNWANTED)
         return None
 
-    async def _wait_for_room(self, message: Message) -> Release | None:
-        """Take a place in the windows of the channel and the address, all or none; return the release if there is none."""
+    async def _wait_for_room(self, message: Message, standing: Standing) -> Release | None:
+        """Take a place in the windows of the channel, the address and the campaign, all or none; return the release if there is none."""
         of_channel = channel_windows(message.channel, self.limits, message.lane)
         of_address = address_windows(message.channel, self.policy.address_limits, message.address)
-        if not of_channel and not of_address:
-            return None
-        next_at = await self.ledger.acquire([*of_channel, *of_address])
+        of_campaign = standing.campaign.windows if standing.campaign else []
+        windows = [*of_channel, *of_address, *of_campaign]
+        next_at = await self.ledger.acquire(windows) if windows else None
         if next_at is None:
             return None
         full = bool(of_channel) and (await self.ledger.room(of_channel)).places == 0
@@ -205,10 +218,11 @@ class Sender:
             case RateLimitedError():
                 await pause_address(self.ledger, message.channel, message.address, self.time.now() + error.retry_after)
             case AddressGoneError():
-                await suppress(self.ledger, message.channel, message.address, "gone")
+                if self.policy.suppress_gone:
+                    await suppress(self.ledger, message.channel, message.address, "gone", self.time.now(), message.recipient_id)
                 tell(self.observers, AddressGone(recipient_id=message.recipient_id, channel=message.channel, address=message.address))
             case AddressMovedError() if isinstance(outcome, Bury) and outcome.then:
-                await suppress(self.ledger, message.channel, message.address, "moved")
+                await suppress(self.ledger, message.channel, message.address, "moved", self.time.now(), message.recipient_id)
                 new = self.channel.parse_address(error.new_address)
                 tell(self.observers, AddressMoved(message.recipient_id, message.channel, message.address, new))
             case None | PermanentError():
@@ -221,7 +235,7 @@ class Sender:
         except InvalidAddressError:
             return Bury(Reason.REJECTED, "the provider named a new address that does not parse")
         again = evolve(message, id=new_id(), address=address, due_at=None, idempotency_key=None)
-        return Bury(Reason.ADDRESS_MOVED, describe(error), then=(envelope(again),))
+        return Bury(Reason.ADDRESS_MOVED, describe(error), then=(envelope_of(again),))
 
     async def fall_back(self, stored: StoredMessage) -> None:
         """Enqueue the next channel of a message that the bus found dead; by its key only once, whoever does it."""
@@ -229,25 +243,25 @@ class Sender:
             message = decode(stored.envelope.body)
         except UnreadableMessageError:
             return
-        if stored.reason in FAILURES and message.fallback and await all_failed(self.ledger, message):
-            following = await self._fitting(Bury(stored.reason, then=tuple(map(envelope, next_messages(message)))))
+        if stored.reason in FAILURES and message.fallback and await all_failed(self.ledger, message, self.time.now()):
+            following = await self._fitting(Bury(stored.reason, then=tuple(map(envelope_of, next_messages(message)))))
             if isinstance(following, Bury) and following.then:
                 await self.bus.enqueue(following.then)
 
     async def _with_next(self, claim: Claim, message: Message, outcome: Outcome) -> Outcome:
         """Add the next channel of the fallback to an outcome that ends the message, to be enqueued in the same step."""
-        last = isinstance(outcome, Retry) and claim.attempt >= claim.envelope.max_attempts
-        failed = isinstance(outcome, Bury) and outcome.reason in FAILURES
-        if not message.fallback or not (last or failed):
+        if message.fallback and isinstance(outcome, Retry) and claim.attempt >= message.max_attempts:
+            outcome = Bury(Reason.FAILED, outcome.error)  # the bus would grant it more: see envelope_of
+        if not message.fallback or not (isinstance(outcome, Bury) and outcome.reason in FAILURES):
             return await self._fitting(outcome)
         try:
-            if not await all_failed(self.ledger, message):
+            if not await all_failed(self.ledger, message, self.time.now()):
                 return outcome
         except BusError:
             if isinstance(outcome, Bury) and outcome.reason is Reason.UNKNOWN:
                 return outcome  # it may have been sent: better no second channel than a second message
             raise  # it was not sent: it is released, and tried again when the bus is back
-        return await self._fitting(evolve(outcome, then=tuple(map(envelope, next_messages(message)))))  # type: ignore[arg-type]
+        return await self._fitting(evolve(outcome, then=tuple(map(envelope_of, next_messages(message)))))
 
     async def _fitting(self, outcome: Outcome) -> Outcome:
         """Return *outcome* such that the bus takes it; a settlement that it refuses would stop the channel for good.
@@ -275,11 +289,11 @@ class Sender:
         """Put an at-most-once message back when it certainly was not sent. It was acked: its key stays taken, so it goes without."""
         if result.error is None:
             return Settled.DONE
-        spent = claim.attempt if isinstance(outcome, Retry) else claim.attempt - 1
-        left = claim.envelope.max_attempts - spent
+        spent = claim.attempt - 1 if isinstance(outcome, Release) else claim.attempt
+        left = message.max_attempts - spent
         if isinstance(result.error, _NOTHING_SENT) and not result.sent.provider_ids and left > 0:
             wait = outcome.due_at if isinstance(outcome, Retry | Release) else None
-            again = evolve(envelope(message), due_at=wait, max_attempts=left, idempotency_key=None)
+            again = envelope_of(evolve(message, due_at=wait, max_attempts=left, idempotency_key=None))
             try:
                 await self.bus.enqueue([again])
             except BusError as error:

@@ -29,7 +29,7 @@ class Worker:
 
     def __init__(self, bus: Bus, loops: Sequence[ChannelLoop], lease: timedelta, grace: timedelta) -> None:
         self._bus = bus
-        self._loops = loops
+        self.loops: Sequence[ChannelLoop] = tuple(loops)
         self._lease = lease
         self._grace = grace
         self._stopping = anyio.Event()
@@ -53,7 +53,7 @@ class Worker:
         self._stopping.set()
         if now:
             self._hurry.set()
-        for loop in self._loops:
+        for loop in self.loops:
             loop.stop()
 
     async def drain(self) -> None:
@@ -67,20 +67,20 @@ class Worker:
         """Look whether the bus is empty each time that a loop has found nothing to do."""
         while True:
             idle = anyio.Event()
-            for loop in self._loops:
+            for loop in self.loops:
                 loop.on_idle = idle.set
             if await self._drained():
                 return self.stop()
             await idle.wait()
 
     async def _drained(self) -> bool:
-        if not all(loop.idle for loop in self._loops):
+        if not all(loop.idle for loop in self.loops):
             return False
         try:
             stats: Stats = await self._bus.stats()
         except BusError:
             return False
-        names = {loop.name for loop in self._loops}
+        names = {loop.name for loop in self.loops}
         ours = (depth for (channel, _), depth in stats.depths.items() if channel in names)
         return not any(depth.ready + depth.scheduled + depth.claimed for depth in ours)
 
@@ -101,7 +101,7 @@ class Worker:
             with anyio.CancelScope() as reach:
                 watch.start_soon(self._cut_off, reach)
                 async with anyio.create_task_group() as loops:
-                    for loop in self._loops:
+                    for loop in self.loops:
                         loops.start_soon(loop.run)
             watch.cancel_scope.cancel()
 
@@ -120,8 +120,8 @@ class Worker:
                 await anyio.sleep(1)
             else:
                 if rang:
-                    for loop in self._loops:
+                    for loop in self.loops:
                         loop.ring()
 
     def _claims(self) -> list[Claim]:
-        return [claim for loop in self._loops for claim in loop.claims]
+        return [claim for loop in self.loops for claim in loop.claims]

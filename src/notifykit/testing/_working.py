@@ -35,8 +35,8 @@ async def work(make: MakeDriver) -> None:
 async def _run_once(driver: Notifier, crash: anyio.Event) -> None:
     """Run a worker until each of its loops has found nothing to do, or until it dies."""
     worker = await driver._worker()
-    idle = [anyio.Event() for _ in worker._loops]
-    for loop, event in zip(worker._loops, idle, strict=True):
+    idle = [anyio.Event() for _ in worker.loops]
+    for loop, event in zip(worker.loops, idle, strict=True):
         loop.on_idle = event.set
 
     async def stop_when_idle() -> None:

@@ -1,0 +1,188 @@
+"""The front for campaigns: start one, hold it up, let it go on, call it off."""
+
+from collections.abc import AsyncIterable, Iterable, Mapping, Sequence
+from contextlib import aclosing
+from typing import Any, Unpack
+
+from attrs import evolve, fields_dict, frozen
+
+from notifykit._attached import FindAttachment, check_files
+from notifykit._campaigns import CampaignState, read_campaign, write_campaign
+from notifykit._claims import Action, Depth, Filter, State, StoredMessage
+from notifykit._codec import decode
+from notifykit._messages import Lane, Message, Receipt, Recipient, Status
+from notifykit._notifications import Notification, template_and_variables
+from notifykit._notifier.campaign import OnProgress, Progress, counted, in_batches
+from notifykit._notifier.compose import CampaignOptions, Composer, Options, Skip
+from notifykit.abc import Bus, Clock, Ledger
+from notifykit.errors import ConfigurationError, NotifykitError, UnknownChannelError, UnreadableMessageError
+from notifykit.events import CampaignProgressed, Cancelled, Observer, tell
+
+__all__ = ["CampaignStatus", "Campaigning"]
+
+_PAGE = 200
+
+
+@frozen(kw_only=True)
+class CampaignStatus:
+    """Where a campaign stands. What is neither waiting nor being sent nor dead was delivered, cancelled or purged.
+
+    Attributes:
+        waiting: messages that are to be sent, those of a paused campaign included.
+        sending: messages that a worker has.
+        dead: dead letters.
+    """
+
+    group: str
+    state: CampaignState
+    rate: str
+    waiting: int
+    sending: int
+    dead: int
+
+
+class Campaigning:
+    """What a notifier that is open does with campaigns."""
+
+    bus: Bus
+    ledger: Ledger
+    _clock: Clock
+    _composer: Composer
+    _observers: tuple[Observer, ...]
+    _find_attachment: FindAttachment | None
+
+    async def campaign(
+        self,
+        group: str,
+        notification: Notification | str,
+        recipients: Iterable[Recipient | str] | AsyncIterable[Recipient | str],
+        variables: Mapping[str, Any] | None = None,
+        *,
+        rate: str | None = None,
+        batch_size: int = 500,
+        on_progress: OnProgress | None = None,
+        **options: Unpack[CampaignOptions],
+    ) -> Progress:
+        """Stream a notification for many recipients onto the campaign lane; only one batch is in memory at a time.
+
+        A recipient who comes twice, also in a later call with the same *group* within 24 hours, is enqueued once: a call that was
+        interrupted is simply made again. One for whom no message can be made is counted as refused, and does not stop the others.
+        *rate*, as ``"1000/hour"``, is the campaign's own, beside the limits of its channels; None leaves it as it is.
+
+        Raises: UnknownTemplateError, UnknownChannelError, ConfigurationError, BusError.
+        """
+        chosen = Options(lane=Lane.CAMPAIGN, idempotency_key=f"campaign:{group}", group=group, **options)
+        template, given = template_and_variables(notification, variables)
+        self._composer.renderer.kinds(template)
+        await check_files(chosen.attachments, self._find_attachment)
+        if rate is not None:
+            await self._change(group, rate=rate)
+        progress = Progress()
+        async with aclosing(in_batches(recipients, batch_size)) as batches:
+            async for batch in batches:
+                made: list[Message | Skip] = []
+                refused: list[tuple[str, NotifykitError]] = []
+                for each in batch:
+                    try:
+                        recipient = await self._recipient(each)
+                        made += self._composer.compose(recipient, template, given, chosen, self._clock.now())
+                    except (ConfigurationError, UnknownChannelError):
+                        raise
+                    except NotifykitError as error:
+                        refused.append((each if isinstance(each, str) else each.id, error))
+                progress = counted(progress, await self._paced(group, made), refused, len(batch))
+                self._tell_progress(group, progress, on_progress)
+                if progress.cancelled:
+                    break
+        return progress
+
+    async def pause_campaign(self, group: str) -> None:
+        """Send nothing more of the campaign until it is resumed; what is being sent is sent. More may be enqueued meanwhile."""
+        await self._change(group, state="paused")
+
+    async def resume_campaign(self, group: str) -> None:
+        """Let a campaign go on that was paused, or be used again that was cancelled."""
+        await self._change(group, state="running")
+        after: str | None = None
+        while True:
+            page = await self.bus.find(Filter(group=group, state=State.SCHEDULED), _PAGE, after, bodies=True)
+            parked = tuple(each.envelope.id for each in page.messages if _was_put_off(each))
+            if parked:
+                await self.bus.change(Filter(ids=parked), Action.ADVANCE)
+            if page.next is None:
+                return
+            after = page.next
+
+    async def cancel_campaign(self, group: str) -> int:
+        """Take off the bus all that waits of the campaign, and send nothing more of it; return how many were taken off.
+
+        A worker that has one of its messages buries it as ``cancelled`` unless it is being sent; a call of :meth:`campaign` that
+        is under way stops at its next batch.
+        """
+        await self._change(group, state="cancelled")
+        cancelled = 0
+        while ids := (await self.bus.change(Filter(group=group), Action.CANCEL)).ids:
+            tell(self._observers, Cancelled(message_ids=ids, group=group))
+            cancelled += len(ids)
+        return cancelled
+
+    async def campaign_status(self, group: str) -> CampaignStatus:
+        """Return where the campaign stands."""
+        record = await read_campaign(self.ledger, group)
+        depth = (await self.bus.stats()).groups.get(group, Depth())
+        return CampaignStatus(
+            group=group,
+            state=record.state,
+            rate=record.rate,
+            waiting=depth.ready + depth.scheduled,
+            sending=depth.claimed,
+            dead=depth.dead,
+        )
+
+    # -- inside
+
+    async def _change(self, group: str, **changes: Any) -> None:
+        record = await read_campaign(self.ledger, group)
+        await write_campaign(self.ledger, evolve(record, **changes))
+
+    async def _paced(self, group: str, made: Sequence[Message | Skip]) -> list[Receipt]:
+        """Enqueue a batch, each message due when the campaign's rate allows it."""
+        record = await read_campaign(self.ledger, group)
+        number = sum(isinstance(each, Message) for each in made)
+        first, _ = record.places(number, self._clock.now())
+        if first is None:
+            return await self._enqueue(made)
+        paced: list[Message | Skip] = []
+        place = 0
+        for each in made:
+            if isinstance(each, Message):
+                due_at = first + record.pace * place
+                place += 1
+                paced.append(evolve(each, due_at=max(due_at, each.due_at or due_at)))
+            else:
+                paced.append(each)
+        receipts = await self._enqueue(paced)
+        queued = sum(each.status is Status.QUEUED for each in receipts)
+        await self._change(group, next_at=first + record.pace * queued)
+        return receipts
+
+    def _tell_progress(self, group: str, progress: Progress, on_progress: OnProgress | None) -> None:
+        facts = {name: getattr(progress, name) for name in fields_dict(CampaignProgressed) if name != "group"}
+        tell(self._observers, CampaignProgressed(group=group, **facts))
+        if on_progress is not None:
+            on_progress(progress)
+
+    async def _recipient(self, recipient: Recipient | str) -> Recipient:
+        raise NotImplementedError
+
+    async def _enqueue(self, made: Sequence[Message | Skip]) -> list[Receipt]:
+        raise NotImplementedError
+
+
+def _was_put_off(stored: StoredMessage) -> bool:
+    """Tell whether a message waits for longer than it was enqueued for."""
+    try:
+        message = decode(stored.envelope.body)
+    except UnreadableMessageError:
+        return False
+    return message.due_at is None or message.due_at != stored.envelope.due_at
