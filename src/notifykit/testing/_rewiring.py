@@ -21,7 +21,7 @@ def rewired(notifier: Notifier, bus: Bus, channels: Mapping[str, Channel], clock
     made: Any = copy.copy(notifier)
     made.bus, made.channels, made.ledger, made._aside, made._clock = bus, channels, bus.ledger, None, clock
     made._composer = evolve(made._composer, channels=channels)
-    made._intake = evolve(made._intake, bus=bus, ledger=bus.ledger)
+    made._intake = evolve(made._intake, bus=bus, ledger=bus.ledger, clock=clock)
     made._opened_in = None
     made._open_channels = OpenChannels(channels)
     made._workers = []
