@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from notifykit._notifier.dead_letters import DeadLetter as DeadLetter
     from notifykit._notifier.health import Health as Health
     from notifykit._notifier.notifier import Notifier as Notifier
+    from notifykit._outbox import Outbox as Outbox
     from notifykit._outcomes import RetryPolicy as RetryPolicy
     from notifykit._plugins import get_bus as get_bus
     from notifykit._policies import ChannelPolicy as ChannelPolicy
@@ -73,6 +74,7 @@ __all__ = [
     "Message",
     "Notification",
     "Notifier",
+    "Outbox",
     "Part",
     "Progress",
     "PushChannel",
@@ -121,6 +123,7 @@ _HOMES = {
     "Message": "_messages",
     "Notification": "_notifications",
     "Notifier": "_notifier.notifier",
+    "Outbox": "_outbox",
     "Part": "_messages",
     "Progress": "_notifier.campaign",
     "PushChannel": "channels.push",

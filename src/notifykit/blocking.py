@@ -21,10 +21,11 @@ from notifykit._messages import Receipt, Recipient
 from notifykit._notifications import Notification
 from notifykit._notifier.campaign import OnProgress, Progress
 from notifykit._notifier.campaigning import CampaignStatus
-from notifykit._notifier.compose import CampaignOptions, MessageOptions
+from notifykit._notifier.compose import CampaignOptions, MessageOptions, Options
 from notifykit._notifier.dead_letters import DeadLetter
 from notifykit._notifier.health import Health
 from notifykit._notifier.notifier import Notifier as AsyncNotifier
+from notifykit._outbox import DBAPIConnection
 from notifykit._suppression import SuppressionPage
 from notifykit._unsubscribe import UnsubscribeToken
 from notifykit.abc import Bus
@@ -86,10 +87,22 @@ class Notifier:
         recipients: _Recipients,
         notification: Notification | str,
         variables: Mapping[str, Any] | None = None,
+        *,
+        connection: DBAPIConnection | None = None,
         **options: Unpack[MessageOptions],
     ) -> list[Receipt]:
-        """Put a message for each address on the bus; see :meth:`notifykit.Notifier.enqueue`."""
-        return self._call(lambda: self._notifier.enqueue(recipients, notification, variables, **options))
+        """Put a message for each address on the bus; see :meth:`notifykit.Notifier.enqueue`.
+
+        A *connection* is used in the calling thread, as the drivers want it.
+        """
+        if connection is None:
+            return self._call(lambda: self._notifier.enqueue(recipients, notification, variables, **options))
+        made = self._call(lambda: self._notifier._compose(recipients, notification, variables, Options(**options)))
+        return self._notifier._write(connection, made)
+
+    def relay(self) -> int:
+        """Put on the bus what the outbox holds; see :meth:`notifykit.Notifier.relay`."""
+        return self._call(self._notifier.relay)
 
     def campaign(
         self,

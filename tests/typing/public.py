@@ -1,5 +1,6 @@
 """What type checkers must see. Checked by mypy and pyright, never run."""
 
+import sqlite3
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Any, assert_type
@@ -74,6 +75,8 @@ async def use(notifier: Notifier, ada: Recipient) -> None:
             "push": {"urgency": "low"},
         },
     )
+    await notifier.enqueue(ada, shipped, connection=sqlite3.connect("app.db"))
+    assert_type(await notifier.relay(), int)
 
 
 def mistakes() -> None:

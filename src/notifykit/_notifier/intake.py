@@ -7,10 +7,11 @@ from attrs import frozen
 from notifykit._claims import MAX_BATCH, MAX_BATCH_BYTES, MAX_BODY_BYTES, Envelope
 from notifykit._fallback import all_failed, envelope_of, next_messages
 from notifykit._messages import Message, Receipt, Status
+from notifykit._notifier.compose import Skip
 from notifykit._suppression import look_up
 from notifykit.abc import Bus, Clock, Ledger
 from notifykit.errors import PayloadTooLargeError
-from notifykit.events import Cancelled, Duplicate, Enqueued, Observer, Suppressed, tell
+from notifykit.events import Cancelled, Duplicate, Enqueued, Observer, Skipped, Suppressed, tell
 
 __all__ = ["Intake", "in_calls"]
 
@@ -45,6 +46,11 @@ class Intake:
             else:
                 receipts[each.id] = [self._taken(each, answers[each.id].duplicate_of)]
         return receipts
+
+    def skipped(self, skip: Skip) -> Receipt:
+        """Say that a recipient has no address on a channel."""
+        tell(self.observers, Skipped(recipient_id=skip.recipient_id, channel=skip.channel))
+        return Receipt(message_id="", channel=skip.channel, recipient_id=skip.recipient_id, status=Status.SKIPPED, reason="no address")
 
     async def _instead(self, message: Message) -> list[Receipt]:
         """Go on to the fallback of a suppressed message, once all of its siblings are out of the way."""

@@ -11,7 +11,7 @@ from anyio.lowlevel import current_token
 
 from notifykit._attached import AttachmentSource, check_files, source_of
 from notifykit._clock import BusTime, SystemClock
-from notifykit._messages import Message, Receipt, Recipient, Status
+from notifykit._messages import Message, Receipt, Recipient
 from notifykit._notifications import Notification, template_and_variables
 from notifykit._notifier.campaigning import Campaigning
 from notifykit._notifier.compose import Composer, MessageOptions, Options, Skip
@@ -20,7 +20,9 @@ from notifykit._notifier.intake import Intake
 from notifykit._notifier.open_channels import OpenChannels
 from notifykit._notifier.openings import close_shared, open_shared
 from notifykit._notifier.operating import Operating
-from notifykit._notifier.tracing import enqueueing, traced
+from notifykit._notifier.relaying import Relaying
+from notifykit._notifier.tracing import traced
+from notifykit._outbox import DBAPIConnection, Outbox
 from notifykit._outcomes import RetryPolicy
 from notifykit._plugins import channel_from_url, get_bus
 from notifykit._policies import ChannelPolicy
@@ -33,7 +35,7 @@ from notifykit._worker.worker import Worker
 from notifykit.abc import Bus, Channel, Clock, Ledger, Renderer
 from notifykit.buses.memory import MemoryBus
 from notifykit.errors import ConfigurationError, UnknownRecipientError
-from notifykit.events import Observer, Skipped, tell
+from notifykit.events import Observer
 from notifykit.rendering import JinjaRenderer, SourceLike
 
 __all__ = ["Notifier"]
@@ -47,7 +49,7 @@ _Recipients = Recipient | str | Sequence[Recipient | str]
 _FindRecipient = Callable[[str], Awaitable[Recipient | None]]
 
 
-class Notifier(Campaigning, Operating):
+class Notifier(Relaying, Campaigning, Operating):
     """Tells people: a bus, its channels, a renderer and the policies.
 
     Constructing it does no I/O, so it may stand at module level, shared by an application and its workers; ``async with``
@@ -65,6 +67,7 @@ class Notifier(Campaigning, Operating):
         attachments: where attachments that are given as a ``file`` are found when they are sent: a folder that all processes
             share, or an async function from the file to its bytes.
         unsubscribe: makes the one-click links of campaigns; None says that there are none.
+        outbox: a table of the application's own database, for ``enqueue(..., connection=...)``.
         lease: how long a worker's claim is its own without a sign of life.
         grace: how long sends may take to finish when the worker is stopped.
         clock: for tests.
@@ -86,6 +89,7 @@ class Notifier(Campaigning, Operating):
         should_send: ShouldSend | None = None,
         attachments: AttachmentSource | None = None,
         unsubscribe: UnsubscribeLinks | _Unset | None = _Unset.UNSET,
+        outbox: Outbox | None = None,
         lease: timedelta = timedelta(seconds=60),
         grace: timedelta = timedelta(seconds=25),
         clock: Clock | None = None,
@@ -104,6 +108,7 @@ class Notifier(Campaigning, Operating):
         self._should_send = should_send
         self._find_attachment = source_of(attachments)
         self._links = unsubscribe if isinstance(unsubscribe, UnsubscribeLinks) else None
+        self._outbox = outbox
         self._lease = lease
         self._grace = grace
         self._clock = clock or SystemClock()
@@ -196,7 +201,7 @@ class Notifier(Campaigning, Operating):
                 if isinstance(each, Message):
                     sending.start_soon(send_one, place, each, limiters[each.channel])
                 else:
-                    receipts[place] = self._skipped(each)
+                    receipts[place] = self._intake.skipped(each)
         return [receipt for receipt in receipts if receipt is not None]
 
     async def enqueue(
@@ -204,11 +209,17 @@ class Notifier(Campaigning, Operating):
         recipients: _Recipients,
         notification: Notification | str,
         variables: Mapping[str, Any] | None = None,
+        *,
+        connection: DBAPIConnection | None = None,
         **options: Unpack[MessageOptions],
     ) -> list[Receipt]:
         """Put a message for each address on the bus; a worker sends it. What can be wrong is found here, not in the worker.
 
-        Status of each receipt: queued, duplicate, skipped (no address on that channel) or suppressed.
+        With a *connection* (PEP 249) to the application's database they go into the notifier's outbox there instead, in the
+        transaction that is open: committed with the application's own rows or not at all, and relayed by a worker.
+
+        Status of each receipt: queued, duplicate, skipped (no address on that channel) or suppressed; the outbox knows
+        neither duplicates nor suppressions yet.
 
         Raises:
             UnknownTemplateError, MissingVariablesError, MissingPartError: about the template.
@@ -219,7 +230,7 @@ class Notifier(Campaigning, Operating):
             BusError: the bus could not take it.
         """
         made = await self._compose(recipients, notification, variables, Options(**options))
-        return await self._enqueue(made)
+        return await self._enqueue(made) if connection is None else self._write(connection, made)
 
     async def test_send(
         self, recipient: Recipient | str, channel: str, notification: Notification | str, variables: Mapping[str, Any] | None = None
@@ -250,16 +261,18 @@ class Notifier(Campaigning, Operating):
         """
         worker = await self._worker()
         try:
-            async with stop_on_signals(worker.stop, signals):
+            async with stop_on_signals(worker.stop, signals), self._relayed():
                 await worker.run()
         finally:
             self._forget(worker)
 
     async def drain(self) -> None:
-        """Work until nothing is waiting or claimed on these channels any more. Retries and limits are waited for."""
+        """Work until the outbox, and these channels on the bus, are empty. Retries and limits are waited for."""
         worker = await self._worker()
         try:
-            await worker.drain()
+            async with self._relayed() as emptied:
+                await emptied.wait()
+                await worker.drain()
         finally:
             self._forget(worker)
 
@@ -297,16 +310,6 @@ class Notifier(Campaigning, Operating):
         if found is None:
             raise UnknownRecipientError(f"there is no recipient {recipient}", recipient_id=recipient)
         return found
-
-    async def _enqueue(self, made: Sequence[Message | Skip]) -> list[Receipt]:
-        """Return the receipts of each, in their order."""
-        with enqueueing(self._observers, [each for each in made if isinstance(each, Message)]) as messages:
-            receipts = await self._intake.put(messages)
-        return [receipt for each in made for receipt in (receipts[each.id] if isinstance(each, Message) else [self._skipped(each)])]
-
-    def _skipped(self, skip: Skip) -> Receipt:
-        tell(self._observers, Skipped(recipient_id=skip.recipient_id, channel=skip.channel))
-        return Receipt(message_id="", channel=skip.channel, recipient_id=skip.recipient_id, status=Status.SKIPPED, reason="no address")
 
     def _limits(self, name: str) -> str:
         limits = self._policies[name].limits
