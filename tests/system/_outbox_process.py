@@ -4,6 +4,7 @@ import os
 import signal
 import sqlite3
 import sys
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -49,7 +50,11 @@ def notifier_of(folder: Path, fatal: str = "", number: int = 0) -> Notifier:
         return connection
 
     return Notifier(
-        f"sqlite:///{folder / 'bus.db'}", channels={"sms": Silent()}, templates=folder / "templates", outbox=Outbox(connect_relay)
+        f"sqlite:///{folder / 'bus.db'}",
+        channels={"sms": Silent()},
+        templates=folder / "templates",
+        outbox=Outbox(connect_relay),
+        lease=timedelta(seconds=1),
     )
 
 

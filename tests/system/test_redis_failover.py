@@ -4,11 +4,13 @@ from datetime import timedelta
 
 import anyio
 import pytest
+from attrs import evolve
 from redis.crc import key_slot
 
 from notifykit._claims import Envelope, Filter
 from notifykit._messages import Lane
 from notifykit._outcomes import Ack, Settlement
+from notifykit.abc import Bus
 from notifykit.buses.redis import RedisBus, audit
 from notifykit.errors import BusUnavailableError
 from tests._redis import Server, cluster, sentinels, unused_name
@@ -140,6 +142,62 @@ async def test_a_cluster_moves_the_slot_of_the_bus_and_nothing_is_lost():
             assert found | await drained(bus) >= acknowledged
             while await bus.wait(0.2):
                 pass
+
+
+def home_of(name: str, nodes: list[Server]) -> int:
+    """Return which node has the slot of a bus, as long as none has moved."""
+    return min(2, key_slot(f"nk:{{{name}}}:".encode()) // (16384 // 3))
+
+
+async def test_the_shards_of_a_bus_lie_on_every_node_of_a_cluster_and_their_slots_may_move():
+    with cluster() as nodes:
+        name = unused_name()
+        homes = [home_of(f"{name}.{shard}", nodes) for shard in range(8)]
+        assert set(homes) == {0, 1, 2}
+        acknowledged: set[str] = set()
+        found: list[str] = []
+        stop = False
+
+        async def produce(bus: Bus, number: int) -> None:
+            part = 0
+            while not stop:
+                try:
+                    await bus.enqueue([evolve(envelope(f"{number}-{part}"), recipient_id=f"user:{part % 50}")])
+                    acknowledged.add(f"{number}-{part}")
+                except BusUnavailableError:
+                    await anyio.sleep(0.01)
+                    continue
+                part += 1
+
+        async def consume(bus: Bus) -> None:
+            settle: list[Settlement] = []
+            while not (stop and not settle and not (await bus.find(Filter(), 1)).messages):
+                try:
+                    claims = (await bus.claim("email", BOTH, 20, LEASE, settle)).claims
+                except BusUnavailableError:
+                    await anyio.sleep(0.01)
+                    continue
+                found.extend(each.envelope.id for each in claims)
+                settle = [Settlement(each, Ack()) for each in claims]
+                if not claims:
+                    await bus.wait(0.2)
+
+        bus = RedisBus.sharded(f"redis+cluster://127.0.0.1:{nodes[0].port}", 8, name=name)
+        async with bus:
+            async with anyio.create_task_group() as tasks:
+                for number in range(3):
+                    tasks.start_soon(produce, bus, number)
+                tasks.start_soon(consume, bus)
+                for shard in range(4):
+                    await grown(acknowledged, 100 * (shard + 1))
+                    slot = key_slot(f"nk:{{{name}.{shard}}}:".encode())
+                    await anyio.to_thread.run_sync(move_slot, slot, nodes[homes[shard]], nodes[(homes[shard] + 1) % 3])
+                stop = True
+            assert set(found) >= acknowledged
+            assert len(found) == len(set(found))
+            assert await audit(bus) == []
+            used = [node.run("DBSIZE") for node in nodes]
+            assert all(used)
 
 
 async def test_a_node_of_a_cluster_is_not_taken_for_a_server_of_its_own():

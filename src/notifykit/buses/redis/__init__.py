@@ -11,5 +11,6 @@ from notifykit.buses.redis._audit import audit
 from notifykit.buses.redis._bus import RedisBus
 from notifykit.buses.redis._ledger import RedisLedger
 from notifykit.buses.redis._settings import Durability, RedisSettings
+from notifykit.buses.redis._sharded import ShardedRedisBus
 
-__all__ = ["Durability", "RedisBus", "RedisLedger", "RedisSettings", "audit"]
+__all__ = ["Durability", "RedisBus", "RedisLedger", "RedisSettings", "ShardedRedisBus", "audit"]

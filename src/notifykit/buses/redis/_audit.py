@@ -6,6 +6,7 @@ from notifykit.buses.redis._bus import RedisBus
 from notifykit.buses.redis._context import Channels, Context, Course
 from notifykit.buses.redis._reading import stats
 from notifykit.buses.redis._records import text
+from notifykit.buses.redis._sharded import ShardedRedisBus
 from notifykit.buses.redis._store import Operation
 
 __all__ = ["audit"]
@@ -13,11 +14,13 @@ __all__ = ["audit"]
 _PAGE = 500
 
 
-async def audit(bus: RedisBus) -> list[str]:
+async def audit(bus: RedisBus | ShardedRedisBus) -> list[str]:
     """Return what is wrong in the store, in words, while nobody else uses it; nothing is repaired.
 
     Raises: as every operation of the bus.
     """
+    if isinstance(bus, ShardedRedisBus):
+        return [complaint for each in bus.shards if isinstance(each, RedisBus) for complaint in await audit(each)]
     complaints: list[str] = await bus.call(Operation(_audit))
     return complaints
 

@@ -1,14 +1,13 @@
 """The bus on Redis or Valkey, as applications hold it."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime, timedelta
-from typing import Any, Self
+from typing import Any
 
 from redis import exceptions
 
 from notifykit._claims import (
-    MAX_BATCH,
     Action,
     Changed,
     Claim,
@@ -27,13 +26,14 @@ from notifykit._claims import (
 )
 from notifykit._clock import to_ms, to_utc_or_none
 from notifykit._messages import Lane
-from notifykit._outcomes import Ack, Bury, Release, Retry, Settlement
+from notifykit._outcomes import Release, Settlement
 from notifykit.abc import Bus, Clock
 from notifykit.buses._bell import Bell
 from notifykit.buses._heartbeat import beating
 from notifykit.buses._owner import Owner
 from notifykit.buses.redis import _reading as reading
 from notifykit.buses.redis import _writing as writing
+from notifykit.buses.redis._checks import check_filter, check_limit, check_settlements, is_text, seq_behind
 from notifykit.buses.redis._context import Context
 from notifykit.buses.redis._doorbell import Doorbell
 from notifykit.buses.redis._faults import fault
@@ -44,15 +44,19 @@ from notifykit.buses.redis._opening import check_server, confirmation
 from notifykit.buses.redis._records import packed
 from notifykit.buses.redis._servers import Servers
 from notifykit.buses.redis._settings import Durability, RedisSettings, options_of, settings_of
+from notifykit.buses.redis._shard import Part, Shard
+from notifykit.buses.redis._sharded import ShardedRedisBus
 from notifykit.buses.redis._store import Enqueue, Operation, Store
+from notifykit.buses.redis._waiting import Foresight, wait_for
 from notifykit.errors import BusClosedError, ConfigurationError
 
 __all__ = ["RedisBus"]
 
 _MS = timedelta(milliseconds=1)
+_MOST_SHARDS = 64
 
 
-class RedisBus(Bus):
+class RedisBus(Shard):
     """Messages on Redis or Valkey, for any number of processes and machines.
 
     Attributes:
@@ -64,6 +68,7 @@ class RedisBus(Bus):
         idempotency_ttl: how long a key stays taken after its enqueue.
         campaign_after: after so many transactional messages in a row one campaign message is handed out; None: strictly after all.
         clock: in place of the server's, for tests.
+        part: which shard it is, if ``sharded`` makes it.
     """
 
     ledger: RedisLedger
@@ -78,6 +83,7 @@ class RedisBus(Bus):
         idempotency_ttl: timedelta = timedelta(hours=24),
         campaign_after: int | None = None,
         clock: Clock | None = None,
+        part: Part | None = None,
     ) -> None:
         if isinstance(server, str) and options_of(server):
             raise ConfigurationError("this URL says how the bus behaves, not only where its server is: use RedisBus.from_url")
@@ -94,35 +100,51 @@ class RedisBus(Bus):
             raise ConfigurationError("replicas must be at least 1")
         self._keys = Keys(name)
         self._servers = Servers(self._settings, self._keys.counters)
-        self._bell = Bell()
-        self._doorbell = Doorbell(Servers(self._settings, self._keys.counters), self._keys.bell, self._bell)
+        self._part = part
+        self._bell = Bell() if part is None else part.bell
+        self.doorbell: Doorbell = Doorbell(Servers(self._settings, self._keys.counters), self._keys.bell, self._bell)
         self._context = Context(self._keys, clock, idempotency_ttl // _MS, campaign_after)
         link = Link(self._servers, confirmation(self._durability, replicas))
-        self._owner: Owner[Operation] = Owner(Store(self._context, link, self._look, self._doorbell.stop), f"notifykit {name}")
-        self._next_at: dict[str, int] = {}
+        self._owner: Owner[Operation] = Owner(Store(self._context, link, self._look, self.doorbell.stop), f"notifykit {name}")
+        self.foresight: Foresight = Foresight(self._context)
         self.ledger = RedisLedger(self.call)
 
     @classmethod
-    def from_url(cls, url: str) -> Self:
+    def from_url(cls, url: str) -> Bus:
         """Make a bus from ``redis://``, ``rediss://``, ``redis+sentinel://host1,host2/service`` or ``redis+cluster://``.
 
-        Parameters: ``name``, ``durability``, ``replicas``, ``idempotency_ttl`` (seconds), ``campaign_after``; ``timeout``, ``tls``,
-        ``ca``, ``cert``, ``key``, ``insecure``, ``sentinel_user``, ``sentinel_password``.
+        Parameters: ``name``, ``durability``, ``replicas``, ``idempotency_ttl`` (seconds), ``campaign_after``, ``shards``;
+        ``timeout``, ``tls``, ``ca``, ``cert``, ``key``, ``insecure``, ``sentinel_user``, ``sentinel_password``.
 
         Raises: ConfigurationError.
         """
-        settings = settings_of(url)
-        return cls(settings, **options_of(url))
+        settings, options = settings_of(url), options_of(url)
+        shards = options.pop("shards", None)
+        return cls(settings, **options) if shards is None else cls.sharded(settings, shards, **options)
+
+    @classmethod
+    def sharded(cls, server: str | RedisSettings, shards: int, *, name: str = "notifykit", **options: Any) -> ShardedRedisBus:
+        """Make one bus of several, which a cluster spreads over its nodes; *options* are those of the constructor.
+
+        A recipient's messages are all in one shard. The number of *shards* stays what it was when the bus was first opened.
+
+        Raises: ConfigurationError.
+        """
+        if type(shards) is not int or not 1 <= shards <= _MOST_SHARDS:
+            raise ConfigurationError(f"a bus has 1 to {_MOST_SHARDS} shards")
+        bell = Bell()
+        parts = [cls(server, name=f"{name}.{number}", part=Part(shards, bell), **options) for number in range(shards)]
+        return ShardedRedisBus(parts, bell, mixes=options.get("campaign_after") is not None)
 
     def __repr__(self) -> str:
         return f"<RedisBus {self._settings.mode} {'open' if self._owner.is_open else 'closed'}>"
 
     def _look(self, link: Link) -> None:
         try:
-            check_server(link.ready(), self._keys, self._durability)
+            check_server(link.ready(), self._keys, self._durability, None if self._part is None else self._part.of)
         except exceptions.RedisError as error:
             raise fault(error, sent=False) from error
-        self._doorbell.start()
+        self.doorbell.start()
 
     async def open(self) -> None:
         """Connect, and look whether the server will do."""
@@ -136,10 +158,14 @@ class RedisBus(Bus):
         """Run an operation on the owner thread."""
         return await self._owner.call(operation, undo, weight)
 
+    def prepared(self, envelopes: Sequence[Envelope]) -> Callable[[], Awaitable[Sequence[Enqueued]]]:
+        """Return what stores *envelopes* when it is called; what cannot be stored is refused now."""
+        operation = enqueuing(envelopes)
+        return lambda: self.call(operation, weight=len(envelopes) + 1)
+
     async def enqueue(self, envelopes: Sequence[Envelope]) -> Sequence[Enqueued]:
         """Store all or nothing."""
-        answers: Sequence[Enqueued] = await self.call(enqueuing(envelopes), weight=len(envelopes) + 1)
-        return answers
+        return await self.prepared(envelopes)()
 
     async def claim(
         self,
@@ -153,7 +179,7 @@ class RedisBus(Bus):
         operation = claiming(channel, lanes, limit, lease, settle)
         self._bell.look()
         claimed: Claimed = await self.call(operation, releasing, weight=limit + len(settle) + 1)
-        self._remember(channel, claimed)
+        self.foresight.remember(channel, claimed)
         return claimed
 
     async def settle(self, settlements: Sequence[Settlement]) -> Sequence[Settled]:
@@ -170,40 +196,56 @@ class RedisBus(Bus):
 
     def heartbeat(self, claims: Callable[[], Sequence[Claim]], lease: timedelta) -> AbstractAsyncContextManager[None]:
         """Extend leases from a thread of its own, which a blocked event loop cannot silence."""
-
-        def extend(alive: Sequence[Claim], lease: timedelta) -> None:
-            operation = Operation(lambda context: writing.extend(context, alive, lease))
-            self._owner.call_blocking(operation, weight=len(alive) + 1)
-
         check_lease(lease)
-        return beating(extend, claims, lease)
+        return beating(self.extend_blocking, claims, lease)
+
+    def extend_blocking(self, claims: Sequence[Claim], lease: timedelta) -> None:
+        """Extend leases from a thread without an event loop."""
+        operation = Operation(lambda context: writing.extend(context, claims, lease))
+        self._owner.call_blocking(operation, weight=len(claims) + 1)
+
+    def give_back(self, claimed: Claimed) -> None:
+        """Release what nobody takes, without waiting for it."""
+        operation = releasing(claimed)
+        if operation is not None:
+            self._owner.send(operation)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it takes calls."""
+        return self._owner.is_open
+
+    def is_reached(self, moment: datetime | None) -> bool:
+        """Tell whether the bus's time has come to *moment*."""
+        now = self._context.now()
+        return moment is not None and now is not None and to_ms(moment) <= now
 
     async def get(self, message_id: str) -> StoredMessage | None:
         """Return one message."""
-        if not message_id or not _is_text(message_id):
+        if not message_id or not is_text(message_id):
             return None
         found: StoredMessage | None = await self.call(Operation(lambda context: reading.get(context, message_id)))
         return found
 
     async def find(self, filter: Filter, limit: int = 100, after: str | None = None, bodies: bool = False) -> Page:
         """List messages."""
-        start = _seq_behind(after)
-        _check_limit(limit)
-        _check_filter(filter)
+        start = seq_behind(after)
+        check_limit(limit)
+        check_filter(filter)
         page: Page = await self.call(Operation(lambda context: reading.find(context, filter, limit, start, bodies)), weight=limit + 1)
         return page
 
     async def change(self, filter: Filter, action: Action, limit: int = 1000, dry_run: bool = False) -> Changed:
         """Replay, purge or cancel."""
-        _check_limit(limit)
-        _check_filter(filter)
+        check_limit(limit)
+        check_filter(filter)
         operation = Operation(lambda context: reading.change(context, filter, action, limit, dry_run))
         changed: Changed = await self.call(operation, weight=limit + 1)
         return changed
 
     async def hold(self, channel: str, lane: Lane | None, until: datetime | None, reason: str) -> None:
         """Hand out nothing for a while."""
-        if not channel or not (lane is None or isinstance(lane, Lane)) or not _is_text(channel + reason):
+        if not channel or not (lane is None or isinstance(lane, Lane)) or not is_text(channel + reason):
             raise ConfigurationError("a hold needs a channel's name, and a Lane or None for all of them")
         end = to_utc_or_none(until)
         await self.call(Operation(lambda context: writing.hold(context, channel, lane, end, reason)))
@@ -217,28 +259,7 @@ class RedisBus(Bus):
         """Sleep until the doorbell rings, or something falls due of which a claim told this bus."""
         if not self._owner.is_open:
             raise BusClosedError
-        now = self._context.now()
-        soonest = min(self._next_at.items(), key=lambda pair: pair[1], default=None)
-        seconds = timeout if soonest is None or now is None else min(timeout, max(0.0, (soonest[1] - now) / 1000))
-        if await self._rung(max(0.0, seconds)):
-            return True
-        if soonest is not None and seconds < timeout:
-            self._next_at.pop(soonest[0], None)
-            return True
-        return False
-
-    async def _rung(self, seconds: float) -> bool:
-        with self._doorbell.listening():
-            return await self._bell.wait(seconds, self._bell.heard())
-
-    def _remember(self, channel: str, claimed: Claimed) -> None:
-        """Keep in mind when the channel is worth another look, if that is later than now."""
-        now = self._context.now()
-        at = None if claimed.next_at is None else to_ms(claimed.next_at)
-        if at is not None and now is not None and at > now:
-            self._next_at[channel] = at
-        else:
-            self._next_at.pop(channel, None)
+        return await wait_for(self._bell, [self.doorbell], [self.foresight], timeout)
 
 
 def enqueuing(envelopes: Sequence[Envelope]) -> Operation:
@@ -246,7 +267,7 @@ def enqueuing(envelopes: Sequence[Envelope]) -> Operation:
     check_batch(envelopes)
     rows = [packed(each) for each in envelopes]
     for each in envelopes:
-        if not _is_text(each.id):
+        if not is_text(each.id):
             raise ConfigurationError("a message's id has half a surrogate pair in it, which is no text")
     return Enqueue(lambda context: writing.enqueue(context, envelopes, rows), envelopes, rows, sum(map(len, rows)))
 
@@ -254,15 +275,15 @@ def enqueuing(envelopes: Sequence[Envelope]) -> Operation:
 def claiming(channel: str, lanes: Mapping[Lane, int], limit: int, lease: timedelta, settlements: Sequence[Settlement] = ()) -> Operation:
     """Return the operation that claims."""
     check_claim(lanes, limit, lease)
-    _check_settlements(settlements)
-    if not channel or not _is_text(channel):
+    check_settlements(settlements)
+    if not channel or not is_text(channel):
         raise ConfigurationError("a claim needs a channel's name")
     return Operation(lambda context: writing.claim(context, channel, lanes, limit, lease, settlements))
 
 
 def settling(settlements: Sequence[Settlement]) -> Operation:
     """Return the operation that settles."""
-    _check_settlements(settlements)
+    check_settlements(settlements)
     return Operation(lambda context: writing.settle(context, settlements))
 
 
@@ -270,40 +291,3 @@ def releasing(claimed: Claimed) -> Operation | None:
     """Return the operation that takes a claim back whose caller was cancelled."""
     settlements = [Settlement(each, Release()) for each in claimed.claims]
     return Operation(lambda context: writing.settle(context, settlements)) if settlements else None
-
-
-def _check_settlements(settlements: Sequence[Settlement]) -> None:
-    if len(settlements) > MAX_BATCH:
-        raise ConfigurationError(f"one call settles at most {MAX_BATCH} claims, not {len(settlements)}")
-    for each in settlements:
-        if not isinstance(each.outcome, Ack | Retry | Release | Bury):
-            raise ConfigurationError(f"a claim ends with Ack, Retry, Release or Bury, not with a {type(each.outcome).__name__}")
-        if not isinstance(each.outcome, Release) and each.outcome.then:
-            check_batch(each.outcome.then)
-
-
-def _check_limit(limit: int) -> None:
-    if not 0 <= limit <= MAX_BATCH:
-        raise ConfigurationError(f"one call lists or changes 0 to {MAX_BATCH} messages, not {limit}")
-
-
-def _check_filter(filter: Filter) -> None:
-    texts = (filter.channel, filter.recipient_id, filter.template, filter.group, *(filter.ids or ()))
-    if not all(_is_text(each) for each in texts if each is not None):
-        raise ConfigurationError("a filter has half a surrogate pair in it, which is no text")
-
-
-def _seq_behind(after: str | None) -> int:
-    if after is None:
-        return 0
-    if not (after.isascii() and after.isdigit()):
-        raise ConfigurationError("after is the next of an earlier page")
-    return int(after)
-
-
-def _is_text(value: str) -> bool:
-    try:
-        value.encode()
-    except UnicodeEncodeError:
-        return False
-    return True

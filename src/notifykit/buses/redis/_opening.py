@@ -24,7 +24,7 @@ CONFIRM_MS = 2_000
 _log = logging.getLogger("notifykit")
 
 
-def check_server(connection: Any, keys: Keys, durability: Durability) -> None:
+def check_server(connection: Any, keys: Keys, durability: Durability, shards: int | None = None) -> None:
     """Refuse a server that would lose messages or cannot run the scripts; say in the log what may be lost nevertheless.
 
     Raises:
@@ -45,6 +45,8 @@ def check_server(connection: Any, keys: Keys, durability: Durability) -> None:
     else:
         _log.warning("the Redis user may not run INFO: whether the server deletes or loses messages could not be looked at")
     _check_schema(connection, keys)
+    if shards is not None:
+        _check_shards(connection, keys, shards)
 
 
 def _info(connection: Any) -> Mapping[str, str]:
@@ -115,6 +117,19 @@ def _check_schema(connection: Any, keys: Keys) -> None:
             f"the bus was written by a later notifykit (layout {int(found)}, this one knows {SCHEMA}): upgrade notifykit",
             found=int(found),
             supported=SCHEMA,
+        )
+
+
+def _check_shards(connection: Any, keys: Keys, shards: int) -> None:
+    """Refuse to look for messages in another number of shards than they were spread over."""
+    try:
+        ask(connection, "HSETNX", keys.counters, "!shards", shards)
+        found = int(ask(connection, "HGET", keys.counters, "!shards") or shards)
+    except (exceptions.OutOfMemoryError, exceptions.ReadOnlyError):
+        return
+    if found != shards:
+        raise ConfigurationError(
+            f"the bus was made with {found} shards, not {shards}: say shards={found}, or take another name and drain this one"
         )
 
 

@@ -19,7 +19,7 @@ Mode: TypeAlias = Literal["single", "sentinel", "cluster"]
 _log = logging.getLogger("notifykit")
 
 _CONNECTION = ("tls", "ca", "cert", "key", "timeout", "insecure", "sentinel_user", "sentinel_password")
-_OPTIONS = ("name", "durability", "replicas", "idempotency_ttl", "campaign_after")
+_OPTIONS = ("name", "durability", "replicas", "idempotency_ttl", "campaign_after", "shards")
 _PORTS = {"single": 6379, "sentinel": 26379, "cluster": 6379}
 
 
@@ -129,7 +129,7 @@ def options_of(text: str) -> dict[str, Any]:
     """Return the arguments of the bus itself that a URL bears."""
     url = parse_url(text)
     options: dict[str, Any] = {name: url.query[name] for name in ("name", "durability") if name in url.query}
-    for name in ("replicas", "campaign_after"):
+    for name in ("replicas", "campaign_after", "shards"):
         if name in url.query:
             options[name] = int(_number(url, name, 0))
     if "idempotency_ttl" in url.query:
