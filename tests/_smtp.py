@@ -98,6 +98,8 @@ class SMTPServer:
         login: the user name and password that are let in; None offers no AUTH.
         utf8: whether it offers SMTPUTF8.
         mechanisms: the ways to log in that it offers. XOAUTH2's token is the password.
+        mails: what it has accepted.
+        contents: what came in whole, accepted or not.
     """
 
     tls: Literal["none", "starttls", "tls"] = "none"
@@ -109,6 +111,7 @@ class SMTPServer:
     accepted: str = "250 2.0.0 Ok: queued as 4F5C12345"
     script: dict[str, list[Step]] = Factory(lambda: defaultdict(list))
     mails: list[Received] = Factory(list)
+    contents: list[Received] = Factory(list)
     commands: list[tuple[int, str]] = Factory(list)
     connections: int = 0
     open_connections: int = 0
@@ -215,9 +218,6 @@ class _Handler:
         self._server = server
 
     async def handle_DATA(self, smtp: "_Session", session: Session, envelope: Envelope) -> str:
-        scripted = await smtp.scripted("CONTENT")
-        if scripted is not None and not scripted.startswith("2"):
-            return scripted
         login = session.auth_data.login.decode() if isinstance(session.auth_data, LoginPassword) else None
         assert isinstance(envelope.original_content, bytes)
         assert envelope.mail_from is not None
@@ -230,6 +230,12 @@ class _Handler:
             smtp.secure,
             login,
         )
+        with self._server._changed:
+            self._server.contents.append(received)
+            self._server._changed.notify_all()
+        scripted = await smtp.scripted("CONTENT")
+        if scripted is not None and not scripted.startswith("2"):
+            return scripted
         with self._server._changed:
             self._server.mails.append(received)
             self._server._changed.notify_all()

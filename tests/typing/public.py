@@ -39,7 +39,7 @@ class OrderShipped(Notification):
 
 class Pigeon(Channel):
     kind = "pigeon"
-    parts = {"text": notifykit.Part(notifykit.Markup.TEXT)}  # noqa: RUF012 - the port declares it
+    parts = {"text": notifykit.Part(notifykit.Markup.TEXT)}
 
     def parse_address(self, raw: Any) -> Address:
         return Address(raw, str(raw))

@@ -131,6 +131,10 @@ class WebhookChannel(Channel):
         except InvalidAddressError as error:
             raise PermanentError(str(error)) from None
         body = _body(text)
+        try:
+            message.id.encode()
+        except UnicodeEncodeError:
+            raise PermanentError("the message's id has half a surrogate pair in it, and cannot be signed") from None
         signed = signed_headers(self._secrets_of(url), message.id, self._clock.now(), body)
         return Call(Secret(url), {"Content-Type": "application/json", **signed}, body, _hidden(url))
 

@@ -18,10 +18,21 @@ import pytest
 
 pytest.register_assert_rewrite(*(f"{__name__}.{each.name}" for each in iter_modules(__path__)))
 
-from notifykit.testing.conformance._law import BUS_LAWS, LEDGER_LAWS, Law  # noqa: E402
+from notifykit.testing.conformance._channel_case import (  # noqa: E402
+    WAIT,
+    Arrival,
+    ChannelCase,
+    ChannelTraits,
+    Provider,
+    Situation,
+    content_of,
+)
+from notifykit.testing.conformance._law import BUS_LAWS, CHANNEL_LAWS, HTTP_LAWS, LEDGER_LAWS, ChannelLaw, Law  # noqa: E402
 from notifykit.testing.conformance._stand import Connect, MakeStore, Traits  # noqa: E402
 from notifykit.testing.conformance.bus_tests import BusTests  # noqa: E402
+from notifykit.testing.conformance.channel_tests import ChannelTests, HttpChannelTests  # noqa: E402
 from notifykit.testing.conformance.history import Verdict  # noqa: E402
+from notifykit.testing.conformance.http_provider import HttpProvider  # noqa: E402
 from notifykit.testing.conformance.kills import check_kills  # noqa: E402
 from notifykit.testing.conformance.laws_cancelling import cancel_storm  # noqa: E402
 from notifykit.testing.conformance.machine import bus_machine, check_bus  # noqa: E402
@@ -29,16 +40,29 @@ from notifykit.testing.conformance.model import Model  # noqa: E402
 
 __all__ = [
     "BUS_LAWS",
+    "CHANNEL_LAWS",
+    "HTTP_LAWS",
     "LEDGER_LAWS",
+    "WAIT",
+    "Arrival",
     "BusTests",
+    "ChannelCase",
+    "ChannelLaw",
+    "ChannelTests",
+    "ChannelTraits",
     "Connect",
+    "HttpChannelTests",
+    "HttpProvider",
     "Law",
     "MakeStore",
     "Model",
+    "Provider",
+    "Situation",
     "Traits",
     "Verdict",
     "bus_machine",
     "cancel_storm",
     "check_bus",
     "check_kills",
+    "content_of",
 ]

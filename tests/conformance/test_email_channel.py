@@ -1,0 +1,65 @@
+"""The e-mail channel keeps every law of a channel; it speaks SMTP, to a real server that follows a script."""
+
+from contextlib import asynccontextmanager
+
+from notifykit.channels.email import EmailChannel
+from notifykit.testing.conformance import Arrival, ChannelTests, ChannelTraits, Provider, Situation
+from tests._smtp import Answer, Cut, Hang, SMTPServer, trusting
+
+PASSWORD = "s3cret-password-of-ada"
+STEPS = {
+    Situation.REFUSED: ("CONTENT", Answer("554 5.7.1 no")),
+    Situation.GONE: ("RCPT", Answer("550 5.1.1 no such user")),
+    Situation.WRONG_CREDENTIALS: ("AUTH", Answer("535 5.7.8 wrong")),
+    Situation.FAULT: ("CONTENT", Answer("451 4.3.0 not now")),
+    Situation.CUT: ("CONTENT", Cut()),
+    Situation.SILENT: ("CONTENT", Hang()),
+    Situation.GARBLED: ("CONTENT", Answer("what")),
+}
+
+
+class MailServer(Provider):
+    def __init__(self, server):
+        self.server = server
+
+    def connect(self, timeout):
+        times = {"timeout": timeout, "data_timeout": timeout, "connect_timeout": timeout}
+        login = {"username": "ada", "password": PASSWORD, "sender": "shop@example.com"}
+        return EmailChannel("127.0.0.1", self.server.port, ssl_context=trusting(), **login, **times)
+
+    def meets(self, situation):
+        self.server.script.clear()
+        if situation is Situation.UNREACHABLE:
+            self.server.stop_listening()
+        elif situation is not Situation.ACCEPTED:
+            stage, step = STEPS[situation]
+            self.server.script[stage] = [step] * 100
+        return True
+
+    def connections(self):
+        return self.server.connections
+
+    def arrivals(self):
+        return [self.read(each) for each in self.server.contents]
+
+    def read(self, mail):
+        parts = {
+            "subject": str(mail.message["Subject"]),
+            "text": mail.message.get_body(("plain",)).get_content().replace("\r\n", "\n").removesuffix("\n"),
+        }
+        return Arrival(mail.data, parts, mail.message["Message-ID"])
+
+
+class TestEmailChannel(ChannelTests):
+    addresses = ("ada@example.com", "Bob <bob@example.com>")
+    bad_addresses = (None, "", "ada", "ada@", "ada@example.com\r\nBcc: eve@example.com")
+    spellings = (("ada@example.com", "Ada@EXAMPLE.com", "Ada Lovelace <ada@example.com>"),)
+    secrets = (PASSWORD,)
+    url = f"smtp+starttls://ada:{PASSWORD}@mail.example:587?sender=shop@example.com"
+    never = frozenset({Situation.BUSY})  # SMTP has no way to say for how long
+    traits = ChannelTraits(names_messages=False)  # one Message-ID for each message, and mail is never cut to pieces
+
+    @asynccontextmanager
+    async def make_provider(self):
+        with SMTPServer(tls="starttls", login=("ada", PASSWORD)) as server:
+            yield MailServer(server)
