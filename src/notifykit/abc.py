@@ -108,6 +108,9 @@ class Bus(ABC):
     Raises (each operation): BusUnavailableError, BusClosedError; ConfigurationError for arguments that mean nothing.
     """
 
+    loopless: ClassVar[bool] = False
+    """Whether each operation, and the ledger's, may be awaited where no event loop runs: it then blocks the thread and never
+    suspends. Synchronous callers reach such a bus without the way through an event loop; ``wait`` is excepted."""
     ledger: "Ledger | None" = None
     """The ledger on the same store, or None where the bus has none (the notifier then keeps one in process memory)."""
 

@@ -5,16 +5,22 @@
     with Notifier("sqlite:///notify.db", channels={"email": "console://email"}) as notifier:
         notifier.enqueue(ada, "order_shipped", {"order": 81})
 
-An event loop runs in a thread of its own while the notifier is open. Close it before the process forks, and open it in each
-child: a pre-forking server opens it in its worker processes.
+What only concerns the bus goes straight to it, in the calling thread; what has to wait for a channel goes through an event loop in
+a thread of its own, which runs while the notifier is open. After a fork the child opens it anew: a pre-forking server calls
+``open()``, which is harmless when it is open, in its worker processes.
 """
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from contextlib import ExitStack
+import inspect
+import os
+import threading
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
+from concurrent.futures import wait
 from datetime import timedelta
-from typing import Any, Self, TypeVar, Unpack
+from itertools import islice
+from typing import Any, Self, TypeVar, Unpack, cast
 
-from anyio.from_thread import BlockingPortal, start_blocking_portal
+from anyio import BrokenResourceError, create_memory_object_stream
+from anyio.from_thread import BlockingPortal
 
 from notifykit._claims import Changed, Filter, Stats
 from notifykit._messages import Receipt, Recipient
@@ -24,26 +30,40 @@ from notifykit._notifier.campaigning import CampaignStatus
 from notifykit._notifier.compose import CampaignOptions, MessageOptions, Options
 from notifykit._notifier.dead_letters import DeadLetter
 from notifykit._notifier.health import Health
+from notifykit._notifier.loop_thread import LoopThread
 from notifykit._notifier.notifier import Notifier as AsyncNotifier
 from notifykit._outbox import DBAPIConnection
 from notifykit._suppression import SuppressionPage
 from notifykit._unsubscribe import UnsubscribeToken
+from notifykit._worker.signals import stopping
 from notifykit.abc import Bus
-from notifykit.errors import BusClosedError
+from notifykit.buses._loops import has_loop
+from notifykit.errors import BusClosedError, UnknownRecipientError
 
 __all__ = ["Notifier"]
 
 T = TypeVar("T")
+_LOOK = 0.5
+"""Seconds between two looks whether a signal has come."""
 _Recipients = Recipient | str | Sequence[Recipient | str]
 
 
 class Notifier:
-    """:class:`notifykit.Notifier` for synchronous code; takes the same arguments, or an asynchronous notifier to drive."""
+    """:class:`notifykit.Notifier` for synchronous code; takes the same arguments, or an asynchronous notifier to drive.
+
+    ``find_recipient`` may be a plain function here; it is called in the thread that calls. Observers hear of what a call does
+    to the bus in the thread that calls, of the rest in the event loop's.
+    """
 
     def __init__(self, notifier: AsyncNotifier | Bus | str, **options: Any) -> None:
+        find = options.get("find_recipient")
+        if find is not None:
+            options["find_recipient"] = _awaiting(find)
         self._notifier = notifier if isinstance(notifier, AsyncNotifier) else AsyncNotifier(notifier, **options)
-        self._exits = ExitStack()
-        self._portal: BlockingPortal | None = None
+        self._find: Callable[[str], Any] | None = find or self._notifier._find_recipient
+        self._lock = threading.Lock()
+        self._loop: LoopThread | None = None
+        self._opened_in: int | None = None
 
     def __enter__(self) -> Self:
         self.open()
@@ -53,24 +73,33 @@ class Notifier:
         self.close()
 
     def open(self) -> None:
-        """Start the event loop and open the bus; harmless when it is open."""
-        if self._portal is None:
-            portal = self._exits.enter_context(start_blocking_portal())
+        """Start the event loop and open the bus; harmless when it is open, from whichever thread."""
+        if self._is_open:
+            return
+        with self._lock:
+            if self._is_open:
+                return
+            loop = LoopThread()
             try:
-                portal.call(self._notifier.open)
+                loop.portal.call(self._notifier.open)
             except BaseException:
-                self._exits.close()
+                loop.stop()
                 raise
-            self._portal = portal
+            self._loop, self._opened_in = loop, os.getpid()
 
     def close(self) -> None:
         """Close channels, bus and event loop; harmless when they are closed."""
-        portal, self._portal = self._portal, None
-        if portal is not None:
+        with self._lock:
+            loop, self._loop = (self._loop if self._is_open else None), None
+        if loop is not None:
             try:
-                portal.call(self._notifier.close)
+                loop.portal.call(self._notifier.close)
             finally:
-                self._exits.close()
+                loop.stop()
+
+    @property
+    def _is_open(self) -> bool:
+        return self._loop is not None and self._opened_in == os.getpid()
 
     def send(
         self,
@@ -80,7 +109,15 @@ class Notifier:
         **options: Unpack[MessageOptions],
     ) -> list[Receipt]:
         """Send now, past the queue; see :meth:`notifykit.Notifier.send`."""
-        return self._call(lambda: self._notifier.send(recipients, notification, variables, **options))
+        people = self._people(recipients)
+        return self._call(lambda: self._notifier.send(people, notification, variables, **options))
+
+    def test_send(
+        self, recipient: Recipient | str, channel: str, notification: Notification | str, variables: Mapping[str, Any] | None = None
+    ) -> Receipt:
+        """Try one recipient, one channel, one template, for real and now; see :meth:`notifykit.Notifier.test_send`."""
+        (person,) = self._people(recipient)
+        return self._call(lambda: self._notifier.test_send(person, channel, notification, variables))
 
     def enqueue(
         self,
@@ -93,12 +130,17 @@ class Notifier:
     ) -> list[Receipt]:
         """Put a message for each address on the bus; see :meth:`notifykit.Notifier.enqueue`.
 
-        A *connection* is used in the calling thread, as the drivers want it.
+        A *connection* is used in the calling thread, as the drivers want it; the notifier need not be open for that.
         """
-        if connection is None:
-            return self._call(lambda: self._notifier.enqueue(recipients, notification, variables, **options))
-        made = self._call(lambda: self._notifier._compose(recipients, notification, variables, Options(**options)))
-        return self._notifier._write(connection, made)
+        people = self._people(recipients)
+        if options.get("attachments"):  # the application's function that finds them may wait for whatever it likes
+            made = self._call(lambda: self._notifier._compose(people, notification, variables, Options(**options)))
+            if connection is not None:
+                return self._notifier._write(connection, made)
+            return self._straight(lambda: self._notifier._enqueue(made))
+        if connection is not None:
+            return _driven(self._notifier.enqueue(people, notification, variables, connection=connection, **options))
+        return self._straight(lambda: self._notifier.enqueue(people, notification, variables, **options))
 
     def relay(self) -> int:
         """Put on the bus what the outbox holds; see :meth:`notifykit.Notifier.relay`."""
@@ -116,32 +158,62 @@ class Notifier:
         on_progress: OnProgress | None = None,
         **options: Unpack[CampaignOptions],
     ) -> Progress:
-        """Stream a campaign onto the bus; see :meth:`notifykit.Notifier.campaign`. *recipients* is read in the event loop's thread."""
-        return self._call(
-            lambda: self._notifier.campaign(
-                group, notification, recipients, variables, rate=rate, batch_size=batch_size, on_progress=on_progress, **options
-            )
-        )
+        """Stream a campaign onto the bus; see :meth:`notifykit.Notifier.campaign`.
+
+        *recipients* is read in the calling thread, a batch at a time; *on_progress* is called in the event loop's.
+        """
+        portal = self._open_portal()
+        source = iter(recipients)
+        send, receive = portal.call(_stream)
+
+        async def read() -> AsyncIterator[Recipient | str]:
+            async for batch in receive:
+                for each in batch:
+                    yield each
+
+        async def stream() -> Progress:
+            async with receive:
+                return await self._notifier.campaign(
+                    group, notification, read(), variables, rate=rate, batch_size=batch_size, on_progress=on_progress, **options
+                )
+
+        ended = portal.start_task_soon(stream)
+        try:
+            while batch := [self._person(each) for each in islice(source, max(1, batch_size))]:
+                portal.call(send.send, batch)
+        except BrokenResourceError:
+            pass  # the campaign has failed, and says why below
+        finally:
+            portal.call(send.aclose)
+            ended.exception()
+        return ended.result()
 
     def pause_campaign(self, group: str) -> None:
         """Send nothing more of the campaign until it is resumed."""
-        self._call(lambda: self._notifier.pause_campaign(group))
+        self._straight(lambda: self._notifier.pause_campaign(group))
 
     def resume_campaign(self, group: str) -> None:
         """Let a campaign go on that was paused, or be used again that was cancelled."""
-        self._call(lambda: self._notifier.resume_campaign(group))
+        self._straight(lambda: self._notifier.resume_campaign(group))
 
     def cancel_campaign(self, group: str) -> int:
         """Take off the bus all that waits of the campaign; see :meth:`notifykit.Notifier.cancel_campaign`."""
-        return self._call(lambda: self._notifier.cancel_campaign(group))
+        return self._straight(lambda: self._notifier.cancel_campaign(group))
 
     def campaign_status(self, group: str) -> CampaignStatus:
         """Return where the campaign stands."""
-        return self._call(lambda: self._notifier.campaign_status(group))
+        return self._straight(lambda: self._notifier.campaign_status(group))
 
-    def run(self) -> None:
-        """Work all channels until :meth:`stop` is called from another thread."""
-        self._call(self._notifier.run)
+    def run(self, *, signals: bool = False) -> None:
+        """Work all channels until :meth:`stop` is called from another thread.
+
+        With *signals*, SIGTERM and SIGINT stop it too, and a second one cuts the sends off (main thread only).
+        """
+        with stopping(self._stop_soon, signals):
+            ended = self._open_portal().start_task_soon(self._notifier.run)
+            while not ended.done():  # a signal that another thread gets would not end a longer wait of this one
+                wait([ended], _LOOK)
+            ended.result()
 
     def drain(self) -> None:
         """Work until nothing is waiting or claimed any more."""
@@ -151,37 +223,41 @@ class Notifier:
         """End :meth:`run` or :meth:`drain` in another thread."""
         self._open_portal().call(lambda: self._notifier.stop(now=now))
 
+    def _stop_soon(self, *, now: bool = False) -> None:
+        """Stop without waiting for the event loop to hear of it."""
+        self._open_portal().start_task_soon(lambda: self._notifier.stop(now=now))
+
     def check(self, *names: str) -> None:
         """Connect the channels without sending."""
         self._call(lambda: self._notifier.check(*names))
 
     def stats(self) -> Stats:
         """Return depths, counters and holds of the bus."""
-        return self._call(self._notifier.stats)
+        return self._straight(self._notifier.stats)
 
     def dead_letters(self, filter: Filter | None = None, limit: int = 100) -> list[DeadLetter]:
         """Return the oldest *limit* dead letters of the *filter*."""
-        return self._call(lambda: self._notifier.dead_letters(filter, limit))
+        return self._straight(lambda: self._notifier.dead_letters(filter, limit))
 
     def replay(self, filter: Filter | None = None, limit: int = 1000, *, dry_run: bool = False) -> Changed:
         """Put dead letters back at the tail with their attempts at 0."""
-        return self._call(lambda: self._notifier.replay(filter, limit, dry_run=dry_run))
+        return self._straight(lambda: self._notifier.replay(filter, limit, dry_run=dry_run))
 
     def purge(self, filter: Filter | None = None, limit: int = 1000, *, dry_run: bool = False) -> Changed:
         """Remove dead letters for good."""
-        return self._call(lambda: self._notifier.purge(filter, limit, dry_run=dry_run))
+        return self._straight(lambda: self._notifier.purge(filter, limit, dry_run=dry_run))
 
     def cancel(self, filter: Filter, limit: int = 1000, *, dry_run: bool = False) -> Changed:
         """Remove messages that are waiting."""
-        return self._call(lambda: self._notifier.cancel(filter, limit, dry_run=dry_run))
+        return self._straight(lambda: self._notifier.cancel(filter, limit, dry_run=dry_run))
 
     def advance(self, filter: Filter, limit: int = 1000, *, dry_run: bool = False) -> Changed:
         """Let messages that are waiting for a time be sent now."""
-        return self._call(lambda: self._notifier.advance(filter, limit, dry_run=dry_run))
+        return self._straight(lambda: self._notifier.advance(filter, limit, dry_run=dry_run))
 
     def receipt(self, message_id: str) -> Receipt | None:
         """Return what has become of a message so far; None for one that is not on the bus any more."""
-        return self._call(lambda: self._notifier.receipt(message_id))
+        return self._straight(lambda: self._notifier.receipt(message_id))
 
     def health(self, timeout: timedelta = timedelta(seconds=5)) -> Health:
         """Return how this notifier is; see :meth:`notifykit.Notifier.health`."""
@@ -189,32 +265,83 @@ class Notifier:
 
     def suppress(self, channel: str, address: Any, reason: str = "application", *, recipient_id: str = "") -> None:
         """Send nothing more to *address* on *channel*."""
-        self._call(lambda: self._notifier.suppress(channel, address, reason, recipient_id=recipient_id))
+        self._straight(lambda: self._notifier.suppress(channel, address, reason, recipient_id=recipient_id))
 
     def suppressions(self, channel: str | None = None, limit: int = 100, after: str | None = None) -> SuppressionPage:
         """Return up to *limit* of what nothing is sent to, *after* the ``next`` of a page."""
-        return self._call(lambda: self._notifier.suppressions(channel, limit, after))
+        return self._straight(lambda: self._notifier.suppressions(channel, limit, after))
 
     def unsuppress(self, channel: str, address: Any) -> None:
         """Send to *address* on *channel* again."""
-        self._call(lambda: self._notifier.unsuppress(channel, address))
+        self._straight(lambda: self._notifier.unsuppress(channel, address))
 
     def unsubscribe(self, token: str) -> UnsubscribeToken:
         """Take the recipient that *token* names off the campaign lane of its channel."""
-        return self._call(lambda: self._notifier.unsubscribe(token))
+        return self._straight(lambda: self._notifier.unsubscribe(token))
 
     def unsubscribe_recipient(self, recipient_id: str, channel: str) -> None:
         """Take the recipient off the campaign lane of *channel*."""
-        self._call(lambda: self._notifier.unsubscribe_recipient(recipient_id, channel))
+        self._straight(lambda: self._notifier.unsubscribe_recipient(recipient_id, channel))
 
     def resubscribe_recipient(self, recipient_id: str, channel: str) -> None:
         """Send campaigns to the recipient on *channel* again."""
-        self._call(lambda: self._notifier.resubscribe_recipient(recipient_id, channel))
+        self._straight(lambda: self._notifier.resubscribe_recipient(recipient_id, channel))
+
+    def _person(self, recipient: Recipient | str) -> Recipient | str:
+        """Return whom an id stands for, asked in this thread; the id itself where nobody was asked, or nobody found."""
+        if self._find is None or isinstance(recipient, Recipient):
+            return recipient
+        found = self._find(recipient)
+        if inspect.isawaitable(found):
+            found = self._call(lambda: _result_of(found))
+        return cast("Recipient | str", found or recipient)
+
+    def _people(self, recipients: _Recipients) -> Sequence[Recipient | str]:
+        people = [self._person(each) for each in ([recipients] if isinstance(recipients, Recipient | str) else recipients)]
+        unknown = next((each for each in people if isinstance(each, str)), None)
+        if unknown is not None and self._find is not None:
+            raise UnknownRecipientError(f"there is no recipient {unknown}", recipient_id=unknown)
+        return people
+
+    def _straight(self, function: Callable[[], Coroutine[Any, Any, T]]) -> T:
+        """Call what concerns the bus alone: in this thread where the bus can do that, else through the event loop."""
+        self._open_portal()
+        if not self._notifier.bus.loopless or has_loop():
+            return self._call(function)
+        return _driven(function())
 
     def _open_portal(self) -> BlockingPortal:
-        if self._portal is None:
-            raise BusClosedError("this notifier is not open: enter it with a with statement, or call open() first")
-        return self._portal
+        loop = self._loop
+        if loop is None or not self._is_open:
+            raise BusClosedError("this notifier is not open here: enter it with a with statement, or call open() first")
+        return loop.portal
 
     def _call(self, function: Callable[[], Awaitable[T]]) -> T:
         return self._open_portal().call(function)
+
+
+def _awaiting(find: Callable[[str], Any]) -> Callable[[str], Awaitable[Recipient | None]]:
+    """Return *find* for an asynchronous notifier."""
+
+    async def found(recipient_id: str) -> Recipient | None:
+        return cast("Recipient | None", await _result_of(find(recipient_id)))
+
+    return found
+
+
+async def _result_of(found: Any) -> Any:
+    return await found if inspect.isawaitable(found) else found
+
+
+async def _stream() -> Any:
+    return create_memory_object_stream[list[Recipient | str]]()
+
+
+def _driven(coroutine: Coroutine[Any, Any, T]) -> T:
+    """Return what *coroutine* does, in this thread; it must not have to wait for an event loop."""
+    try:
+        coroutine.send(None)
+    except StopIteration as end:
+        return cast("T", end.value)
+    coroutine.close()
+    raise TypeError("a bus that says it is loopless, or a database's connection, waits for an event loop")

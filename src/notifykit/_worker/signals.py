@@ -1,12 +1,15 @@
 """Stopping a worker by signal: the first asks, the second insists."""
 
 import signal
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from itertools import count
 
 import anyio
 
-__all__ = ["stop_on_signals"]
+__all__ = ["stop_on_signals", "stopping"]
+
+_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
 @asynccontextmanager
@@ -24,8 +27,23 @@ async def stop_on_signals(stop: Callable[..., None], wanted: bool) -> AsyncItera
 
 
 async def _receive(stop: Callable[..., None]) -> None:
-    with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
+    with anyio.open_signal_receiver(*_SIGNALS) as signals:
         now = False
         async for _ in signals:
             stop(now=now)
             now = True
+
+
+@contextmanager
+def stopping(stop: Callable[..., None], wanted: bool) -> Iterator[None]:
+    """As :func:`stop_on_signals`, for a main thread that has no event loop; *stop* must not wait."""
+    if not wanted:
+        yield
+        return
+    numbers = count()
+    before = {each: signal.signal(each, lambda *_: stop(now=next(numbers) > 0)) for each in _SIGNALS}
+    try:
+        yield
+    finally:
+        for each, was in before.items():
+            signal.signal(each, was)

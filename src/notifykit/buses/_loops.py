@@ -1,13 +1,13 @@
-"""Which event loop is calling, and how another thread wakes what waits on it: asyncio and trio alike."""
+"""Which event loop is calling, and how another thread wakes what waits on it: asyncio, trio, or none, where the thread blocks."""
 
 import threading
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Generator, Iterable
 from typing import Any, Protocol, cast
 
 import anyio
 from anyio.lowlevel import current_token
 
-__all__ = ["Parking", "ThreadParking", "park", "post", "wake_all"]
+__all__ = ["Parking", "ThreadParking", "has_loop", "park", "post", "wake_all"]
 
 
 class Parking(Protocol):
@@ -77,9 +77,42 @@ class ThreadParking:
         self.lock.acquire()
 
 
-def park() -> AsyncioParking | TrioParking:
-    """Return a new place to wait on the event loop that is running."""
-    token: Any = current_token()
+class LooplessParking(ThreadParking):
+    """The same for a coroutine that no event loop drives: awaiting it blocks the thread, and never suspends."""
+
+    __slots__ = ()
+
+    def wait(self) -> Awaitable[None]:  # type: ignore[override]  # a coroutine awaits it
+        """Wait."""
+        self.lock.acquire()
+        return _PASSED
+
+
+class _Passed:
+    """What awaiting returns from at once."""
+
+    def __await__(self) -> Generator[Any, Any, None]:
+        yield from ()
+
+
+_PASSED = _Passed()
+
+
+def has_loop() -> bool:
+    """Return whether an event loop runs in this thread."""
+    try:
+        current_token()
+    except RuntimeError:
+        return False
+    return True
+
+
+def park() -> AsyncioParking | TrioParking | LooplessParking:
+    """Return a new place to wait: on the event loop that is running, or blocking the thread where none is."""
+    try:
+        token: Any = current_token()
+    except RuntimeError:
+        return LooplessParking()
     loop = getattr(token, "native_token", token)
     return AsyncioParking(loop) if hasattr(loop, "create_future") else TrioParking(loop)
 

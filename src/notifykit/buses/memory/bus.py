@@ -18,6 +18,7 @@ from notifykit._messages import Lane
 from notifykit._outcomes import Settlement
 from notifykit._urls import parse_url
 from notifykit.abc import Bus, Clock, Ledger, Room, Window
+from notifykit.buses._loops import has_loop
 from notifykit.buses.memory.ledger import MemoryFacts
 from notifykit.buses.memory.store import MemoryStore
 from notifykit.errors import BusClosedError, ConfigurationError
@@ -62,6 +63,7 @@ class MemoryBus(Bus):
         capacity: how many messages, dead ones too, it holds before it refuses with BusFullError; None: no bound.
     """
 
+    loopless: ClassVar[bool] = True
     ledger: "MemoryLedger"
     _named: ClassVar[WeakValueDictionary[str, _Shared]] = WeakValueDictionary()
     _lock: ClassVar[threading.Lock] = threading.Lock()
@@ -141,7 +143,7 @@ class MemoryBus(Bus):
     async def pause(self) -> None:
         """Let other tasks run, and be cancelled, every so many calls; always before an operation, so that it is whole or not at all."""
         self._calls += 1
-        if self._calls % _PAUSE_EVERY == 0:
+        if self._calls % _PAUSE_EVERY == 0 and has_loop():
             await checkpoint()
 
     async def enqueue(self, envelopes: Sequence[Envelope]) -> Sequence[Enqueued]:
@@ -158,7 +160,8 @@ class MemoryBus(Bus):
         settle: Sequence[Settlement] = (),
     ) -> Claimed:
         """Settle, then hand out what is ready."""
-        await checkpoint()
+        if has_loop():
+            await checkpoint()
         store = self.opened()
         self._hear(store.bell.rings)
         return store.claim(channel, lanes, limit, lease, settle)

@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, ClassVar
 
 from redis import exceptions
 
@@ -71,6 +71,7 @@ class RedisBus(Shard):
         part: which shard it is, if ``sharded`` makes it.
     """
 
+    loopless: ClassVar[bool] = True
     ledger: RedisLedger
 
     def __init__(

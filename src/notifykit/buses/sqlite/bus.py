@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any, Literal, Self, cast
+from typing import Any, ClassVar, Literal, Self, cast
 
 from notifykit._claims import (
     Action,
@@ -63,6 +63,8 @@ class SQLiteBus(Bus):
             ``normal``: a power cut may take what the last moments brought; the file stays whole.
         campaign_after: after so many transactional messages in a row one campaign message is handed out; None: strictly after all.
     """
+
+    loopless: ClassVar[bool] = True
 
     def __init__(
         self,
