@@ -15,6 +15,7 @@ from notifykit.testing.conformance import (
     laws_holds,
     laws_leases,
     laws_ledger,
+    laws_loopless,
     laws_reading,
     laws_settle,
     laws_sharing,
@@ -35,6 +36,7 @@ BOOKS = (
     laws_arguments,
     laws_sharing,
     laws_cancelling,
+    laws_loopless,
     laws_ledger,
 )
 """The modules that hold the laws, in the order of the reference page."""
