@@ -29,7 +29,9 @@ async def perform(folder: Path) -> Outcome:
     with serving(Folder(folder)) as servers:
         subscribe = servers.push.subscribe
         ada = Recipient("ada", {"push": subscribe("Ada's phone"), "email": "ada@example.com"})
-        jana = Recipient("jana", {"push": subscribe("Jana's old phone", ended=True), "telegram": 815_002, "email": "jana@example.com"}, locale="cs")
+        jana = Recipient(
+            "jana", {"push": subscribe("Jana's old phone", ended=True), "telegram": 815_002, "email": "jana@example.com"}, locale="cs"
+        )
         bob = Recipient("bob", {"email": "bob@example.com"})
         async with make_notifier(folder, servers, events.append) as notifier:
             for order, customer in enumerate((ada, jana, bob), 81):

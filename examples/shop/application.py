@@ -34,7 +34,12 @@ def make_notifier(folder: Path, servers: Servers, observer: Observer) -> Notifie
             "push": PushChannel(wiring.vapid_key, "mailto:ops@acme.example", allow_hosts=[HOST], allow_loopback=True, ssl_context=trusted),
             "telegram": TelegramChannel(wiring.telegram_token, base_url=wiring.telegram_url, ssl_context=trusted),
             "email": EmailChannel(
-                HOST, wiring.mail_port, sender="Acme <shop@acme.example>", username="acme", password=wiring.mail_password, ssl_context=trusted
+                HOST,
+                wiring.mail_port,
+                sender="Acme <shop@acme.example>",
+                username="acme",
+                password=wiring.mail_password,
+                ssl_context=trusted,
             ),
         },
         policies={"email": ChannelPolicy(limits="100/minute")},

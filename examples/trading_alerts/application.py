@@ -50,7 +50,12 @@ def make_notifier(folder: Path, servers: Servers, observer: Observer) -> Notifie
         f"sqlite:///{folder / 'notify.db'}",
         channels={
             "email": EmailChannel(
-                HOST, wiring.mail_port, sender="Acme <no-reply@acme.example>", username="acme", password=wiring.mail_password, ssl_context=trusted
+                HOST,
+                wiring.mail_port,
+                sender="Acme <no-reply@acme.example>",
+                username="acme",
+                password=wiring.mail_password,
+                ssl_context=trusted,
             ),
             "telegram": TelegramChannel(wiring.telegram_token, base_url=wiring.telegram_url, ssl_context=trusted),
             "push": PushChannel(wiring.vapid_key, "mailto:ops@acme.example", allow_hosts=[HOST], allow_loopback=True, ssl_context=trusted),

@@ -89,7 +89,7 @@ def records(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     return {
         "notifykit buses": command("buses", "--json").records[0],
         "notifykit campaign": command("campaign", "june", "hello", "people.jsonl", "--var", "name=x", "--json").record,
-        "notifykit campaigns list": command("campaigns", "list", "--json").record,
+        "notifykit campaigns list": command("campaigns", "list", "--json").records[0],
         "notifykit check": command("check", "--json").records[0],
         "notifykit dead list": command("dead", "list", "--json").record,
         "notifykit dead purge": command("dead", "purge", "--all", "--dry-run", "--json").record,
@@ -101,7 +101,7 @@ def records(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
         "notifykit send": command("send", "ada", "sms", "hello", "--var", "name=x", "--json").record,
         "notifykit status": command("status", "--json").record,
         "notifykit suppressions add": command("suppressions", "add", "sms", "+1", "--json").record,
-        "notifykit suppressions list": command("suppressions", "list", "--json").record,
+        "notifykit suppressions list": command("suppressions", "list", "--json").records[0],
         "notifykit suppressions remove": command("suppressions", "remove", "sms", "+1", "--json").record,
     }
 

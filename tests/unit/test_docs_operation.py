@@ -1,6 +1,7 @@
 """The pages for operators: their files are what systemd, Docker and Kubernetes read, and their commands are commands that there are."""
 
 import configparser
+import getpass
 import json
 import re
 import shlex
@@ -55,7 +56,7 @@ def commands_in(text: str) -> list[list[str]]:
     for line in lines:
         words = shlex.split(line.replace("…", ""), comments=True)
         if "notifykit" in words[:1]:
-            found.append([each for each in words[1:]])
+            found.append(words[1:])
     return found
 
 
@@ -70,7 +71,7 @@ def test_every_command_in_the_documentation_is_one_that_there_is(path: Path) -> 
 
 
 def test_a_command_that_is_not_there_is_found() -> None:
-    for wrong in (["ded", "list"], ["dead", "lst"], ["dead", "list", "--resaon", "x"], ["dead"]):
+    for wrong in (["dea", "list"], ["dead", "lst"], ["dead", "list", "--resaon", "x"], ["dead"]):
         with pytest.raises(AssertionError):
             parse(wrong)
     assert commands_in("`notifykit dead` x\n\n```sh\nnotifykit status # why\nls\n```\n") == [["status"], ["dead"]]
@@ -98,12 +99,16 @@ def test_the_systemd_unit_waits_for_the_sends_and_does_not_restart_what_is_confi
 @pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd is not installed")
 def test_systemd_takes_the_unit(tmp_path: Path) -> None:
     text = file("run-under-systemd.md", "acme-notify@.service")
-    text = text.replace("/srv/acme/.venv/bin/notifykit", sys.executable).replace("/srv/acme", str(tmp_path)).replace("User=acme", "User=nobody")
+    text = (
+        text.replace("/srv/acme/.venv/bin/notifykit", sys.executable)
+        .replace("/srv/acme", str(tmp_path))
+        .replace("User=acme", f"User={getpass.getuser()}")
+    )
     unit = tmp_path / "acme-notify@1.service"
     unit.write_text(text)
     done = subprocess.run(["systemd-analyze", "verify", "--man=no", unit], capture_output=True, text=True, check=False, timeout=20)
     assert [line for line in done.stderr.splitlines() if "acme-notify" in line] == []
-    unit.write_text(text.replace("Restart=always", "Restart=alway"))
+    unit.write_text(text.replace("Restart=always", "Restart=never"))
     done = subprocess.run(["systemd-analyze", "verify", "--man=no", unit], capture_output=True, text=True, check=False, timeout=20)
     assert "acme-notify" in done.stderr
 
@@ -140,5 +145,7 @@ def test_the_watch_fails_when_messages_are_late(tmp_path: Path) -> None:
         lane = {"channel": "sms", "lane": "transactional", "oldest_ready_seconds": age, "dead": 0}
         command.write_text(f"#!/bin/sh\ncat <<'END'\n{json.dumps({'lanes': [lane]})}\nEND\n")
         command.chmod(0o755)
-        done = subprocess.run([sys.executable, script], env={"PATH": f"{tmp_path}:/usr/bin:/bin"}, capture_output=True, check=False, timeout=20)
+        done = subprocess.run(
+            [sys.executable, script], env={"PATH": f"{tmp_path}:/usr/bin:/bin"}, capture_output=True, check=False, timeout=20
+        )
         assert done.returncode == code

@@ -70,7 +70,9 @@ def campaign(
     try:
         with source.stream, out.progress(f"campaign {group}", size) as bar:
             people = islice(read_people(source, form, notifier), skip, None)
-            with_notifier(notifier, lambda notifier: _run(notifier, group, template, people, given, via, rate, batch_size, reached, bar, source))
+            with_notifier(
+                notifier, lambda notifier: _run(notifier, group, template, people, given, via, rate, batch_size, reached, bar, source)
+            )
     except BaseException:
         out.record({"group": group, "done": False, "skip": reached.number, **progress_record(reached.progress)})
         out.warn(f"stopped after {reached.number:,} recipients; run it again to go on, within 24 hours or with --skip {reached.number}")

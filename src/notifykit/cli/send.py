@@ -61,4 +61,3 @@ def send(
     why = f": {type(receipt.error).__name__}: {receipt.error}" if receipt.error else f": {receipt.reason}" if receipt.reason else ""
     out.say(f"not sent ({receipt.status.value}){why}", "red")
     raise click.exceptions.Exit(BAD_ANSWER)
-
