@@ -45,7 +45,17 @@ class Hang:
     """Say nothing any more."""
 
 
-Step = Answer | Cut | Hang
+@frozen
+class Raw:
+    """Write these bytes, again and again with *endless*, byte by byte with a *pause*; then hang up, or *stay* and say nothing."""
+
+    data: bytes
+    endless: bool = False
+    pause: float = 0.0
+    stay: bool = False
+
+
+Step = Answer | Cut | Hang | Raw
 
 
 @define
@@ -95,6 +105,7 @@ class SMTPServer:
         tls: none, by STARTTLS, or from the first byte.
         certificate_for: the name that its certificate bears.
         known_authority: False makes a certificate that nobody trusts.
+        context: in place of a certificate made by these two.
         login: the user name and password that are let in; None offers no AUTH.
         utf8: whether it offers SMTPUTF8.
         mechanisms: the ways to log in that it offers. XOAUTH2's token is the password.
@@ -105,6 +116,7 @@ class SMTPServer:
     tls: Literal["none", "starttls", "tls"] = "none"
     certificate_for: str = "127.0.0.1"
     known_authority: bool = True
+    context: ssl.SSLContext | None = None
     login: tuple[str, str] | None = None
     utf8: bool = True
     mechanisms: tuple[str, ...] = ("PLAIN", "LOGIN")
@@ -186,7 +198,7 @@ class SMTPServer:
 
     async def _listen(self, port: int) -> None:
         loop = asyncio.get_running_loop()
-        context = None if self.tls == "none" else _server_context(self.certificate_for, self.known_authority)
+        context = None if self.tls == "none" else self.context or _server_context(self.certificate_for, self.known_authority)
         self._listener = await loop.create_server(
             lambda: _Session(self, context if self.tls == "starttls" else None),
             "127.0.0.1",
@@ -310,8 +322,7 @@ class _Session(SMTP):
             self._greeted = True
             self.server.heard(self.number, "GREETING")
             status = await self.scripted("GREETING") or status
-        for line in status.split("\n") if isinstance(status, str) else [status]:
-            await super().push(line)
+        await super().push(status.replace("\n", "\r\n") if isinstance(status, str) else status)  # all lines in one packet
 
     async def scripted(self, stage: str) -> str | None:
         """Do the next step of *stage*; return what to answer if it is an answer."""
@@ -320,6 +331,8 @@ class _Session(SMTP):
             return None
         if isinstance(step, Answer):
             return step.text
+        if isinstance(step, Raw):
+            await self._write(step)
         if isinstance(step, Cut):
             if step.answer:
                 await SMTP.push(self, step.answer)
@@ -329,6 +342,17 @@ class _Session(SMTP):
         try:
             await asyncio.get_running_loop().create_future()
         finally:
+            self._writer.close()
+
+    async def _write(self, step: Raw) -> None:
+        while True:
+            for piece in [bytes([each]) for each in step.data] if step.pause else [step.data]:
+                self._writer.write(piece)
+                await self._writer.drain()
+                await asyncio.sleep(step.pause)
+            if not step.endless:
+                break
+        if not step.stay:
             self._writer.close()
 
     async def _stage(self, stage: str, ordinary: Any, arg: Any) -> None:

@@ -31,15 +31,11 @@ from notifykit.errors import (
 from tests._http_server import (
     HttpServer,
     Step,
-    drip,
-    endless_body,
     half_an_answer,
-    hang_up,
     raw,
     reply,
     reply_json,
     reset_without_answer,
-    silence,
 )
 
 TOKEN = "123456:AAF-secret_token"
@@ -143,15 +139,8 @@ FAILURES: dict[str, tuple[Step, type[DeliveryError]]] = {
     "broken": (reply(500, TOKEN.encode()), TransientError),
     "bad gateway": (reply(502, b"<html>"), TransientError),
     "not its JSON": (reply(200, b"<html>"), OutcomeUnknownError),
-    "half an answer": (half_an_answer(200, b'{"ok":true,"result":{"mess'), OutcomeUnknownError),
     "half a refusal": (half_an_answer(403, b'{"ok":false,'), TransientError),
-    "endless": (endless_body(200, b'{"ok":true,'), OutcomeUnknownError),
-    "reset": (reset_without_answer, OutcomeUnknownError),
-    "hung up": (hang_up, OutcomeUnknownError),
-    "no HTTP": (raw(f"220 {TOKEN}\r\n\r\n".encode()), OutcomeUnknownError),
     "echo": (lambda talk: raw(b"HTTP/1.1 200 " + talk.request.target.encode() + b"\nX: y\r\n\r\n")(talk), OutcomeUnknownError),
-    "silence": (silence, OutcomeUnknownError),
-    "drip": (drip(b"HTTP/1.1 200 OK\r\n"), OutcomeUnknownError),
 }
 
 
@@ -185,19 +174,6 @@ def assert_secret_free(error: DeliveryError, patient: object, logged: str, capsy
         assert TOKEN not in text
         assert TOKEN.partition(":")[2] not in text
     assert vars(pickle.loads(pickle.dumps(error))) == vars(error)
-
-
-@pytest.mark.anyio
-async def test_a_server_that_is_down_makes_the_channel_unavailable(
-    caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
-) -> None:
-    caplog.set_level(logging.DEBUG)
-    for url in ("http://127.0.0.1:1", "https://nowhere.invalid"):
-        patient = TelegramChannel(TOKEN, base_url=url)
-        with pytest.raises(ChannelUnavailableError) as caught:
-            await send(patient)
-        await patient.close()
-        assert_secret_free(caught.value, patient, caplog.text, capsys)
 
 
 @pytest.mark.anyio
@@ -241,16 +217,6 @@ async def test_concurrent_messages_go_out_each_once(server: HttpServer) -> None:
             group.start_soon(send, patient, f"text {number}")
     await patient.close()
     assert sorted(each.json["text"] for each in server.requests) == sorted(f"text {number}" for number in range(50))
-
-
-@pytest.mark.anyio
-async def test_a_cancelled_message_leaves_a_channel_that_works(server: HttpServer) -> None:
-    server.plays(silence, FINE)
-    patient = channel(server)
-    with anyio.move_on_after(0.1):
-        await send(patient)
-    assert await send(patient) == "365"
-    await patient.close()
 
 
 @pytest.mark.anyio

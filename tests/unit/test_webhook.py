@@ -34,14 +34,9 @@ from notifykit.errors import (
 from tests._http_server import (
     HttpServer,
     Step,
-    drip,
     endless_body,
     half_an_answer,
-    hang_up,
-    raw,
     reply,
-    reset_without_answer,
-    silence,
 )
 
 SECRET = generate_webhook_secret()
@@ -142,11 +137,6 @@ FAILURES: dict[str, tuple[Step, type[DeliveryError]]] = {
     "redirect": (reply(307, b"", {"Location": "http://127.0.0.1:1/"}), PermanentError),
     "broken": (reply(500), TransientError),
     "busy": (reply(503, b"", {"Retry-After": "8"}), TransientError),
-    "reset": (reset_without_answer, OutcomeUnknownError),
-    "hung up": (hang_up, OutcomeUnknownError),
-    "no HTTP": (raw(b"220 smtp.example\r\n\r\n"), OutcomeUnknownError),
-    "silence": (silence, OutcomeUnknownError),
-    "drip": (drip(b"HTTP/1.1 200 OK\r\n"), OutcomeUnknownError),
     "echo": (lambda talk: reply(400, b"", {"X": f"{talk.request.target} {talk.request.headers['host']}"})(talk), PermanentError),
 }
 
@@ -301,16 +291,6 @@ async def test_what_is_no_json_is_refused_before_anything_is_sent(server: HttpSe
         await send(patient, server.url, text)
     await patient.close()
     assert server.connections == 0
-
-
-@pytest.mark.anyio
-async def test_a_cancelled_webhook_leaves_a_channel_that_works(server: HttpServer) -> None:
-    server.plays(silence, reply(200))
-    patient = channel()
-    with anyio.move_on_after(0.1):
-        await send(patient, server.url)
-    await send(patient, server.url)
-    await patient.close()
 
 
 def test_one_channel_serves_one_loop_after_another(server: HttpServer) -> None:

@@ -112,7 +112,16 @@ class _Stream(httpx.AsyncByteStream):
         return self._stream.__aiter__()  # type: ignore[no-any-return]
 
     async def aclose(self) -> None:
+        _retire_if_out_of_step(self._stream)
         await self._stream.aclose()
+
+
+def _retire_if_out_of_step(stream: Any) -> None:
+    """Let a connection expire on which more came than the answer: httpcore would keep it, and take that for the next answer."""
+    connection = getattr(getattr(stream, "_stream", None), "_connection", None)
+    state = getattr(connection, "_h11_state", None)
+    if connection is not None and state is not None and state.trailing_data[0]:
+        connection._keepalive_expiry = -1.0
 
 
 class PooledTransport(httpx.AsyncBaseTransport):

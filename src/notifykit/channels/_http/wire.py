@@ -107,8 +107,9 @@ class Wire:
         head: list[Answer] = []
         failure: Exception
         try:
+            transport = await self._transport()  # before the time runs: the first request loads a good deal of code
             with hiding(call.hidden), anyio.fail_after(self._timeout + call.more_time):
-                return await self._run(call, progress, head)
+                return await self._run(transport, call, progress, head)
         except Exception as error:
             failure = error
         # Out of the except block, so that nothing raised later has the wire's exceptions for its context.
@@ -116,8 +117,7 @@ class Wire:
             return head[0]
         return lost(failure, progress.gone(failure))
 
-    async def _run(self, call: Call, progress: Progress, head: list[Answer]) -> Answer:
-        transport = await self._transport()
+    async def _run(self, transport: "httpx.AsyncBaseTransport", call: Call, progress: Progress, head: list[Answer]) -> Answer:
         response = await transport.handle_async_request(_request(call, progress, self._extensions))
         headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in response.headers.raw}
         head.append(Answer(response.status_code, headers, complete=False))

@@ -155,8 +155,13 @@ class Connection:
 
     @property
     def alive(self) -> bool:
-        """Whether nobody has hung up, as far as is known."""
-        return self._smtp.is_connected
+        """Whether nobody has hung up, as far as is known, and no answer came that nobody had asked for."""
+        return self._smtp.is_connected and not self._is_out_of_step
+
+    @property
+    def _is_out_of_step(self) -> bool:
+        """Whether more came than the last answer: aiosmtplib would take it for the next one."""
+        return bool(getattr(self._smtp.protocol, "_buffer", b""))
 
     async def noop(self) -> bool:
         """Ask whether the server is still there."""
@@ -224,6 +229,9 @@ class Connection:
             if (told := translate(stage, error)) is None:
                 raise
             raise told from error
+        if self._is_out_of_step:
+            self.abort()
+            raise failure(stage, "it gave more than one answer")
         return Answer(code, text)
 
     async def _content(self, data: bytes) -> Answer:
