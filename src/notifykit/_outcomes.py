@@ -1,12 +1,13 @@
 """How a claim ends, and the pure decision from an error to an ending."""
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import TypeAlias
 
 from attrs import field, frozen
 
 from notifykit._backoff import Backoff, exponential, jittered
-from notifykit._claims import MAX_ERROR_BYTES, Claim, Envelope, Reason
+from notifykit._claims import MAX_ERROR_BYTES, Claim, Envelope, Reason, check_batch
 from notifykit._clock import to_utc, to_utc_or_none
 from notifykit._messages import DEFAULT_MAX_ATTEMPTS, Lane, attempts_in_range
 from notifykit.errors import (
@@ -21,7 +22,19 @@ from notifykit.errors import (
     TransientError,
 )
 
-__all__ = ["Ack", "Bury", "Outcome", "Release", "Retry", "RetryPolicy", "Settlement", "UnknownPolicy", "decide", "describe"]
+__all__ = [
+    "Ack",
+    "Bury",
+    "Outcome",
+    "Release",
+    "Retry",
+    "RetryPolicy",
+    "Settlement",
+    "UnknownPolicy",
+    "check_settlements",
+    "decide",
+    "describe",
+]
 
 
 def _shortened(text: str) -> str:
@@ -72,6 +85,19 @@ class Settlement:
 
     claim: Claim
     outcome: Outcome
+
+
+def check_settlements(settlements: Sequence[Settlement]) -> None:
+    """Refuse what ends no claim, and a ``then`` that could not be enqueued.
+
+    Raises:
+        ConfigurationError: an outcome that is none; and what :func:`check_batch` raises.
+    """
+    for each in settlements:
+        if not isinstance(each.outcome, Ack | Retry | Release | Bury):
+            raise ConfigurationError(f"a claim ends with Ack, Retry, Release or Bury, not with a {type(each.outcome).__name__}")
+        if not isinstance(each.outcome, Release) and each.outcome.then:
+            check_batch(each.outcome.then)
 
 
 UnknownPolicy: TypeAlias = str

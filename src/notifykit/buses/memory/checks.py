@@ -1,30 +1,19 @@
 """What the memory store refuses before it begins."""
 
-from collections.abc import Sequence
 from datetime import timedelta
 
-from notifykit._claims import MAX_BATCH, check_batch
-from notifykit._outcomes import Ack, Bury, Release, Retry, Settlement
+from notifykit._claims import MAX_BATCH
+from notifykit._outcomes import check_settlements
 from notifykit.errors import ConfigurationError
 
 __all__ = ["check_limit", "check_settlements", "ms", "seq_behind"]
 
 _MS = timedelta(milliseconds=1)
-_OUTCOMES = (Ack, Retry, Release, Bury)
 
 
 def ms(duration: timedelta) -> int:
     """Return whole milliseconds, rounded up."""
     return -(-duration // _MS)
-
-
-def check_settlements(settlements: Sequence[Settlement]) -> None:
-    """Refuse what ends no claim, and a ``then`` that could not be enqueued."""
-    for each in settlements:
-        if not isinstance(each.outcome, _OUTCOMES):
-            raise ConfigurationError(f"a claim ends with Ack, Retry, Release or Bury, not with a {type(each.outcome).__name__}")
-        if not isinstance(each.outcome, Release) and each.outcome.then:
-            check_batch(each.outcome.then)
 
 
 def check_limit(limit: int) -> None:

@@ -27,7 +27,19 @@ from notifykit.testing.conformance._channel_case import (  # noqa: E402
     Situation,
     content_of,
 )
-from notifykit.testing.conformance._law import BUS_LAWS, CHANNEL_LAWS, HTTP_LAWS, LEDGER_LAWS, ChannelLaw, Law  # noqa: E402
+from notifykit.testing.conformance._law import (  # noqa: E402
+    BUS_LAWS,
+    CHANNEL_LAWS,
+    HTTP_LAWS,
+    LEDGER_LAWS,
+    MARKUP_LAWS,
+    RENDERER_LAWS,
+    ChannelLaw,
+    Law,
+    MarkupLaw,
+    RendererLaw,
+)
+from notifykit.testing.conformance._markup_case import MarkupCase, Oracle, Reading  # noqa: E402
 from notifykit.testing.conformance._stand import Connect, MakeStore, Traits  # noqa: E402
 from notifykit.testing.conformance.bus_tests import BusTests  # noqa: E402
 from notifykit.testing.conformance.channel_tests import ChannelTests, HttpChannelTests  # noqa: E402
@@ -37,12 +49,15 @@ from notifykit.testing.conformance.kills import check_kills  # noqa: E402
 from notifykit.testing.conformance.laws_cancelling import cancel_storm  # noqa: E402
 from notifykit.testing.conformance.machine import bus_machine, check_bus  # noqa: E402
 from notifykit.testing.conformance.model import Model  # noqa: E402
+from notifykit.testing.conformance.renderer_tests import RendererTests  # noqa: E402
 
 __all__ = [
     "BUS_LAWS",
     "CHANNEL_LAWS",
     "HTTP_LAWS",
     "LEDGER_LAWS",
+    "MARKUP_LAWS",
+    "RENDERER_LAWS",
     "WAIT",
     "Arrival",
     "BusTests",
@@ -55,8 +70,14 @@ __all__ = [
     "HttpProvider",
     "Law",
     "MakeStore",
+    "MarkupCase",
+    "MarkupLaw",
     "Model",
+    "Oracle",
     "Provider",
+    "Reading",
+    "RendererLaw",
+    "RendererTests",
     "Situation",
     "Traits",
     "Verdict",

@@ -18,12 +18,13 @@ from notifykit.abc import Channel
 from notifykit.errors import DeliveryError
 from notifykit.testing.conformance._channel_case import LONG, SHORT, Arrival, ChannelCase, Provider, Situation, message_to
 
-__all__ = ["PATIENCE", "ChannelStand", "for_all", "impatient", "on_trial", "recorded_logs"]
+__all__ = ["PATIENCE", "ChannelStand", "for_all", "impatient", "on_trial", "raising_nothing", "recorded_logs", "together"]
 
 T = TypeVar("T")
 
 PATIENCE = 10.0
 """Seconds after which a send that has not ended never will."""
+PHASES = [Phase.generate, Phase.shrink]
 EXAMPLES = {"quick": 20, "ci": 60, "thorough": 2_000}
 """How many values a law tries, by the environment variable NOTIFYKIT_PROFILE; quick if it is not set."""
 
@@ -82,13 +83,12 @@ class ChannelStand:
         assert type(error) in expected, f"{situation.value}: {type(error).__name__} was raised, not {names}"
         return error
 
-    async def until_arrived(self, count: int) -> None:
-        """Wait until so many messages have come in at the other end."""
+    async def has_arrived(self, count: int) -> bool:
+        """Wait until so many messages have come in at the other end; return whether they have."""
         with anyio.move_on_after(PATIENCE):
             while len(self.provider.arrivals()) < count:  # noqa: ASYNC110 - the other end has threads of its own
                 await anyio.sleep(0.001)
-            return
-        raise AssertionError(f"only {len(self.provider.arrivals())} of {count} messages have come in")
+        return len(self.provider.arrivals()) >= count
 
     def arrived(self) -> Arrival:
         """Return the message that came in last."""
@@ -124,6 +124,34 @@ async def impatient(case: ChannelCase) -> AsyncIterator[ChannelStand]:
         yield stand
 
 
+async def together(*calls: Callable[[], Coroutine[Any, Any, object]]) -> None:
+    """Make the calls at the same time, and raise the first error of any of them as it is."""
+    errors: list[Exception] = []
+
+    async def call(one: Callable[[], Coroutine[Any, Any, object]]) -> None:
+        try:
+            await one()
+        except Exception as error:
+            errors.append(error)
+
+    async with anyio.create_task_group() as tasks:
+        for each in calls:
+            tasks.start_soon(call, each)
+    if errors:
+        raise errors[0]
+
+
+@contextmanager
+def raising_nothing(what: str) -> Iterator[None]:
+    """Hold that what is done inside raises nothing."""
+    try:
+        yield
+    except AssertionError:
+        raise
+    except Exception as error:
+        raise AssertionError(f"{what}: {type(error).__name__}: {error}") from error
+
+
 async def for_all(values: st.SearchStrategy[T], check: Callable[[T], Coroutine[Any, Any, None]]) -> None:
     """Hold that *check* passes for all *values*, as many as the profile says; a failure shows the simplest that fails.
 
@@ -136,7 +164,7 @@ async def for_all(values: st.SearchStrategy[T], check: Callable[[T], Coroutine[A
         deadline=None,
         database=None,
         derandomize=profile == "ci",
-        phases=[Phase.generate, Phase.shrink],
+        phases=PHASES,
         suppress_health_check=list(HealthCheck),
     )
     @given(values)

@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, TypeAlias, TypeVar
 
 from notifykit.testing.conformance._channel_case import ChannelCase, Situation
+from notifykit.testing.conformance._markup_case import MakeRenderer, MarkupCase
 from notifykit.testing.conformance._stand import MakeStore
 
 __all__ = [
@@ -11,18 +12,26 @@ __all__ = [
     "CHANNEL_LAWS",
     "HTTP_LAWS",
     "LEDGER_LAWS",
+    "MARKUP_LAWS",
+    "RENDERER_LAWS",
     "ChannelLaw",
     "Law",
+    "MarkupLaw",
+    "RendererLaw",
     "bus_law",
     "channel_law",
     "http_law",
     "ledger_law",
+    "markup_law",
     "needed",
+    "renderer_law",
     "situations",
 ]
 
 Law: TypeAlias = Callable[[MakeStore], Awaitable[None]]
 ChannelLaw: TypeAlias = Callable[[ChannelCase], Awaitable[None]]
+MarkupLaw: TypeAlias = Callable[[MarkupCase], Awaitable[None]]
+RendererLaw: TypeAlias = Callable[[MakeRenderer], Awaitable[None]]
 F = TypeVar("F", bound=Callable[..., Any])
 
 BUS_LAWS: dict[str, Law] = {}
@@ -33,6 +42,10 @@ CHANNEL_LAWS: dict[str, ChannelLaw] = {}
 """The laws of every channel by name."""
 HTTP_LAWS: dict[str, ChannelLaw] = {}
 """The further laws of a channel that speaks HTTP by name."""
+RENDERER_LAWS: dict[str, RendererLaw] = {}
+"""The laws of a renderer by name."""
+MARKUP_LAWS: dict[str, MarkupLaw] = {}
+"""The laws of each of its markups by name."""
 _needs: dict[str, str] = {}
 _situations: dict[str, tuple[Situation, ...]] = {}
 
@@ -55,6 +68,16 @@ def channel_law(*meets: Situation, needs: str = "") -> Callable[[ChannelLaw], Ch
 def http_law(*meets: Situation, needs: str = "") -> Callable[[ChannelLaw], ChannelLaw]:
     """Write a law of channels that speak HTTP into the book."""
     return _writer(HTTP_LAWS, needs, meets)
+
+
+def renderer_law(law: RendererLaw) -> RendererLaw:
+    """Write a law of renderers into the book."""
+    return _writer(RENDERER_LAWS, "")(law)
+
+
+def markup_law(law: MarkupLaw) -> MarkupLaw:
+    """Write a law of markups into the book."""
+    return _writer(MARKUP_LAWS, "")(law)
 
 
 def needed(name: str) -> str:

@@ -24,12 +24,15 @@ async def _cancelled_while_waiting(stand: ChannelStand) -> None:
         except DeliveryError as error:
             ended.append(error)
 
-    with anyio.move_on_after(PATIENCE) as patience:
+    arrived = blocked = False
+    with anyio.move_on_after(2 * PATIENCE) as patience:
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(send)
-            await stand.until_arrived(before + 1)
-            assert not ended, "the send ended before its loop could see the message come in: it blocks the event loop"
+            arrived = await stand.has_arrived(before + 1)
+            blocked = bool(ended)
             tasks.cancel_scope.cancel()
+    assert arrived, f"the message never came in; the send ended with {ended or 'nothing'}"
+    assert not blocked, "the send ended before its loop could see the message come in: it blocks the event loop"
     assert not patience.cancelled_caught, "a send that was cancelled goes on"
     assert not ended, f"a send that was cancelled ended with {ended[0]!r}: let cancellation through"
 

@@ -7,7 +7,7 @@ import anyio.to_thread
 
 from notifykit.errors import DeliveryError
 from notifykit.testing.conformance._channel_case import LONG, ChannelCase, Situation, message_to
-from notifykit.testing.conformance._channel_stand import PATIENCE, impatient, on_trial
+from notifykit.testing.conformance._channel_stand import PATIENCE, impatient, on_trial, raising_nothing
 from notifykit.testing.conformance._law import channel_law
 
 __all__: list[str] = []
@@ -18,11 +18,12 @@ async def opening_and_closing_a_channel_twice_is_harmless(case: ChannelCase) -> 
     """``open`` when open and ``close`` when closed do nothing; a channel that never sent can be closed."""
     async with case.make() as provider:
         channel = provider.connect(LONG)
-        await channel.close()
-        await channel.open()
-        await channel.open()
-        await channel.close()
-        await channel.close()
+        with raising_nothing("a channel cannot be opened or closed twice"):
+            await channel.close()
+            await channel.open()
+            await channel.open()
+            await channel.close()
+            await channel.close()
 
 
 @channel_law(Situation.ACCEPTED)
@@ -30,10 +31,11 @@ async def a_closed_channel_opens_again(case: ChannelCase) -> None:
     """Opened after it was closed, a channel sends again."""
     async with on_trial(case) as stand:
         for number in range(1, 4):
-            await stand.send()
-            assert len(stand.provider.arrivals()) == number
-            await stand.channel.close()
-            await stand.channel.open()
+            with raising_nothing("a channel that was closed and opened again does not send"):
+                await stand.send()
+                assert len(stand.provider.arrivals()) == number
+                await stand.channel.close()
+                await stand.channel.open()
 
 
 @channel_law(Situation.ACCEPTED)
@@ -53,7 +55,8 @@ async def a_channel_serves_one_loop_after_another(case: ChannelCase) -> None:
                 await channel.close()
 
         for number in range(3):
-            await anyio.to_thread.run_sync(partial(anyio.run, use, number))
+            with raising_nothing(f"the channel does not send in its event loop number {number + 1}"):
+                await anyio.to_thread.run_sync(partial(anyio.run, use, number))
             assert len(provider.arrivals()) == number + 1
 
 
@@ -68,11 +71,13 @@ async def closing_in_the_middle_of_a_send_leaves_nothing_hanging(case: ChannelCa
         async def send() -> None:
             outcomes.append(await stand.outcome())
 
+        arrived = False
         with anyio.move_on_after(2 * PATIENCE) as patience:
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(send)
-                await stand.until_arrived(before + 1)
+                arrived = await stand.has_arrived(before + 1)
                 await stand.channel.close()
+        assert arrived, "the message never came in"
         assert not patience.cancelled_caught, "close() hangs while a send waits"
         assert len(outcomes) == 1
         assert isinstance(outcomes[0], DeliveryError), f"the send ended with {outcomes[0]!r}"

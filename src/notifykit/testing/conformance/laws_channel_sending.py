@@ -1,5 +1,7 @@
 """Laws of a channel: what goes out when the provider takes it."""
 
+from functools import partial
+
 import anyio
 from attrs import evolve
 from hypothesis import strategies as st
@@ -7,7 +9,7 @@ from hypothesis import strategies as st
 from notifykit._messages import Content, Markup
 from notifykit.errors import DeliveryError
 from notifykit.testing.conformance._channel_case import ChannelCase, Situation
-from notifykit.testing.conformance._channel_stand import for_all, on_trial
+from notifykit.testing.conformance._channel_stand import for_all, on_trial, together
 from notifykit.testing.conformance._law import channel_law
 
 __all__ = ["texts"]
@@ -141,9 +143,7 @@ async def concurrent_sends_do_not_get_in_each_others_way(case: ChannelCase) -> N
         async def send(number: int) -> None:
             outcomes.append(await stand.outcome(said[number], to=number))
 
-        async with anyio.create_task_group() as tasks:
-            for number in range(20):
-                tasks.start_soon(send, number)
+        await together(*(partial(send, number) for number in range(20)))
         assert [each for each in outcomes if isinstance(each, DeliveryError)] == []
         arrivals = stand.provider.arrivals()
         assert len(arrivals) == 20

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
+from functools import partial
 from threading import Event
 from typing import Any
 
@@ -21,7 +22,7 @@ from notifykit.errors import (
     RateLimitedError,
 )
 from notifykit.testing.conformance._channel_case import ChannelCase, Situation
-from notifykit.testing.conformance._channel_stand import PATIENCE, ChannelStand, for_all, impatient, on_trial
+from notifykit.testing.conformance._channel_stand import PATIENCE, ChannelStand, for_all, impatient, on_trial, together
 from notifykit.testing.conformance._law import http_law
 from notifykit.testing.conformance.http_provider import HttpProvider
 from notifykit.testing.conformance.http_server import (
@@ -29,8 +30,8 @@ from notifykit.testing.conformance.http_server import (
     HttpServer,
     Step,
     drip,
-    endless_body,
     half_an_answer,
+    head,
     raw,
     reply,
     reply_json,
@@ -40,6 +41,8 @@ from notifykit.testing.conformance.http_server import (
 __all__: list[str] = []
 
 _LONGEST = timedelta(days=7)
+_MUCH = 16 << 20
+"""Bytes of an answer that no channel reads; the system's own buffers hold a few million."""
 
 
 @asynccontextmanager
@@ -137,12 +140,22 @@ async def any_answer_is_judged(case: ChannelCase) -> None:
 
 @http_law()
 async def an_endless_answer_is_cut_off(case: ChannelCase) -> None:
-    """A body that never ends is not read to its end; what it meant is decided by what came."""
+    """A body that never ends is not read to its end, nor kept in memory; what it meant is decided by what came."""
     async with _served(case) as (stand, server):
         for status in (200, 400, 500):
-            server.plays(endless_body(status, b'{"id": "'))
+            written: list[int] = []
+
+            def endless(talk: Conversation, status: int = status, written: list[int] = written) -> bool:
+                talk.write(head(status, {"Content-Type": "application/json", "Transfer-Encoding": "chunked"}))
+                while not talk.closing.is_set() and sum(written) < _MUCH:
+                    talk.write(b"10000\r\n" + b" " * 65536 + b"\r\n")
+                    written.append(65536)
+                return False
+
+            server.plays(endless)
             found = await stand.outcome()
             assert isinstance(found, DeliveryError) or status == 200
+            assert sum(written) < _MUCH, f"the channel reads {_MUCH >> 20} MiB of an answer and more"
 
 
 @http_law()
@@ -204,9 +217,7 @@ async def a_connection_that_was_closed_while_idle_costs_no_message(case: Channel
 async def closing_lets_go_of_every_connection(case: ChannelCase) -> None:
     """After ``close`` no connection is open, however many sends there were at once."""
     async with _served(case) as (stand, server):
-        async with anyio.create_task_group() as tasks:
-            for number in range(8):
-                tasks.start_soon(stand.outcome, f"text {number}")
+        await together(*(partial(stand.outcome, f"text {number}") for number in range(8)))
         await stand.channel.close()
         await _until_closed(server)
         assert server.open_connections == 0, "close() leaves connections open"
@@ -233,8 +244,9 @@ async def a_late_answer_answers_for_no_other(case: ChannelCase) -> None:
         server.plays(answers_late)
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(stand.outcome)
-            await stand.until_arrived(1)
+            arrived = await stand.has_arrived(1)
             tasks.cancel_scope.cancel()
+        assert arrived
         stand.meets(Situation.REFUSED)
         late.set()
         error = await stand.outcome()
@@ -260,9 +272,7 @@ async def each_of_many_sends_gets_its_own_answer(case: ChannelCase) -> None:
         async def send(number: int) -> None:
             found[number] = await stand.outcome(to=number % 2)
 
-        async with anyio.create_task_group() as tasks:
-            for number in range(16):
-                tasks.start_soon(send, number)
+        await together(*(partial(send, number) for number in range(16)))
         refusals = {number for number, each in found.items() if isinstance(each, PermanentError)}
         assert refusals == {number for number in range(16) if number % 2}
 
