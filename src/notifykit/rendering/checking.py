@@ -113,7 +113,7 @@ class _Check:
             yield Finding(self.template, severity="warning", text=f"{path}: {why}")
         try:
             example = self.renderer.describe(self.template).example
-        except (RenderError, UnicodeDecodeError) as error:
+        except RenderError as error:
             yield Finding(self.template, text=_words(error))
             return
         shapes = find_shapes(catalogue.text(path) for path in files_of(catalogue, self.template))

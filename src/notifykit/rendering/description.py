@@ -36,16 +36,18 @@ class Description:
     overflow: Mapping[str, Overflow] = field(factory=dict)
 
 
-def parse_description(name: str, path: str, text: str) -> Description:
+def parse_description(name: str, path: str, raw: bytes) -> Description:
     """Parse a ``template.toml``.
 
     Raises:
         TemplateSyntaxError: it is no TOML, has a key that means nothing, or a value of the wrong type.
     """
     try:
-        given = tomllib.loads(text)
+        given = tomllib.loads(raw.decode())
     except tomllib.TOMLDecodeError as error:
         raise TemplateSyntaxError(f"{path}: {error}", template=name) from None
+    except UnicodeDecodeError:
+        raise TemplateSyntaxError(f"{path} is not UTF-8", template=name) from None
     unknown = sorted(set(given) - set(_KEYS))
     if unknown:
         raise TemplateSyntaxError(f"{path}: {', '.join(unknown)} means nothing; write {', '.join(_KEYS)}", template=name)

@@ -4,26 +4,28 @@ The compiled template takes ``Markup``, ``escape``, ``markup_join``, ``Macro`` a
 in place of jinja2's, which know HTML only; constants are escaped by the same rule when the template is compiled.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from string import Formatter
 from types import BuiltinMethodType, MethodType
 from typing import Any, NoReturn, cast
 
-from jinja2 import StrictUndefined, nodes
+from jinja2 import StrictUndefined, Template, nodes
 from jinja2.compiler import CodeGenerator, Frame
 from jinja2.exceptions import SecurityError
-from jinja2.runtime import BlockReference, Context, Macro, TemplateReference, Undefined
+from jinja2.runtime import BlockReference, Context, LoopContext, Macro, TemplateReference, Undefined
 from jinja2.sandbox import ImmutableSandboxedEnvironment, SandboxedFormatter
 from jinja2.utils import missing
 
 from notifykit.rendering.catalogue import Loader
 from notifykit.rendering.filters import filters_for
 from notifykit.rendering.fragments import Fragment
+from notifykit.rendering.growth import check_call, check_join, check_spec, counted, grown, operate, spend
 from notifykit.rendering.language import Language
 
-__all__ = ["MarkupEnvironment"]
+__all__ = ["MarkupEnvironment", "new_context"]
 
 _UNSAFE_TESTS = ("callable", "escaped", "filter", "test")
+_OF_MAPPINGS = frozenset(dir(dict))
 _GLOBALS = ("cycler", "dict", "joiner", "namespace", "range")
 
 
@@ -31,13 +33,25 @@ class _FragmentCodeGenerator(CodeGenerator):
     def writeline(self, x: str, node: nodes.Node | None = None, extra: int = 0) -> None:
         super().writeline(x, node, extra)
         if x.startswith("from jinja2.runtime import "):
-            super().writeline("Markup, escape, markup_join, Macro, TemplateReference = environment.runtime")
+            super().writeline("Markup, escape, markup_join, Macro, TemplateReference, LoopContext = environment.runtime")
+
+    def visit_For(self, node: nodes.For, frame: Frame) -> None:  # noqa: N802
+        node.iter = nodes.Call(nodes.EnvironmentAttribute("counted"), [node.iter], [], None, None, lineno=node.lineno)
+        super().visit_For(node, frame)
 
     def _output_child_to_const(self, node: nodes.Expr, frame: Frame, finalize: Any) -> str:
         const = node.as_const(frame.eval_ctx)
         if isinstance(node, nodes.TemplateData):
             return str(const)
         return str(cast("MarkupEnvironment", self.environment).fragment.output(const))
+
+    def visit_Call(self, node: nodes.Call, frame: Frame, forward_caller: bool = False) -> None:  # noqa: N802
+        if isinstance(node.node, nodes.EnvironmentAttribute):
+            self.write(f"environment.{node.node.name}(")
+            self.visit(node.args[0], frame)
+            self.write(")")
+        else:
+            super().visit_Call(node, frame, forward_caller=forward_caller)
 
     def visit_EvalContextModifier(self, node: nodes.EvalContextModifier, frame: Frame) -> NoReturn:  # noqa: N802
         self.fail("escaping cannot be turned off: use a filter such as bold or link", node.lineno)
@@ -48,7 +62,13 @@ class _FragmentCodeGenerator(CodeGenerator):
 
 class _FragmentMacro(Macro):
     def _invoke(self, arguments: list[Any], autoescape: bool) -> str:
-        return cast("MarkupEnvironment", self._environment).fragment(self._func(*arguments))
+        spend(1)
+        return cast("MarkupEnvironment", self._environment).fragment(grown(self._func(*arguments)))
+
+
+class _CountingLoop(LoopContext):
+    def __call__(self, iterable: Iterable[Any]) -> str:
+        return super().__call__(counted(iterable))
 
 
 class _FragmentBlock(BlockReference):
@@ -90,10 +110,23 @@ class _Undefined(StrictUndefined):
         return f"a {type(self._undefined_obj).__name__} has no such attribute or element"
 
 
+def new_context(template: Template, values: Mapping[str, Any]) -> Context:
+    """Return what a template is rendered in; ``template.new_context`` does the same, more slowly."""
+    environment = cast("MarkupEnvironment", template.environment)
+    return environment.context_class(environment, {**environment.globals, **values}, template.name, template.blocks)
+
+
+class _Formatter(SandboxedFormatter):
+    def format_field(self, value: Any, format_spec: str) -> str:
+        check_spec(format_spec)
+        return str(super().format_field(value, format_spec))
+
+
 class MarkupEnvironment(ImmutableSandboxedEnvironment):
     """Where the templates of one markup are compiled."""
 
     code_generator_class: type[CodeGenerator] = _FragmentCodeGenerator
+    intercepted_binops: frozenset[str] = frozenset(["+", "*", "**", "%"])
     context_class: type[Context] = _FragmentContext
 
     def __init__(self, language: Language, loader: Loader, filters: Mapping[str, Callable[..., Any]]) -> None:
@@ -109,12 +142,14 @@ class MarkupEnvironment(ImmutableSandboxedEnvironment):
         self._files = loader
         self.language = language
         self.fragment: type[Fragment] = language.fragment
+        self.counted = counted
         self.runtime: tuple[Any, ...] = (
-            self.fragment,
-            self.fragment.output,
-            self.fragment.concat,
+            self._made,
+            self.fragment.writer(),
+            self._concat,
             _FragmentMacro,
             _FragmentTemplateReference,
+            _CountingLoop,
         )
         self.filters: dict[str, Any] = {**filters_for(self.fragment), **filters, **language.filters}
         self.tests: dict[str, Any] = {name: test for name, test in self.tests.items() if name not in _UNSAFE_TESTS}
@@ -123,6 +158,30 @@ class MarkupEnvironment(ImmutableSandboxedEnvironment):
     def join_path(self, template: str, parent: str) -> str:
         """Return the full name of what *parent* calls *template*; see :class:`~notifykit.rendering.catalogue.Loader`."""
         return self._files.join(template, parent)
+
+    def _made(self, text: str) -> Fragment:
+        return self.fragment(grown(text))
+
+    def _concat(self, values: Iterable[Any]) -> str:
+        return grown(self.fragment.concat(values))
+
+    def call_binop(self, context: Context, operator: str, left: Any, right: Any) -> Any:
+        """Return what an operator says, unless that is too great."""
+        return operate(operator, self.binop_table[operator], left, right)
+
+    def call(__self, __context: Context, __obj: Any, *args: Any, **kwargs: Any) -> Any:  # noqa: N805, PYI063  # as jinja2 has them
+        """Call *__obj* from a template."""
+        check_call(__obj, args)
+        return super().call(__context, __obj, *args, **kwargs)
+
+    def getattr(self, obj: Any, attribute: str) -> Any:
+        """Return an attribute, or else an element, of *obj*; a mapping's own methods go before its elements."""
+        if type(obj) is dict and attribute not in _OF_MAPPINGS:
+            try:
+                return obj[attribute]
+            except KeyError:
+                return self.undefined(obj=obj, name=attribute)
+        return super().getattr(obj, attribute)
 
     def unsafe_undefined(self, obj: Any, attribute: str) -> Undefined:
         """Refuse access to Python internals, without showing what was asked for."""
@@ -143,6 +202,10 @@ class MarkupEnvironment(ImmutableSandboxedEnvironment):
         def call(*args: Any) -> str:
             given = (list(args[0]),) if method.__name__ == "join" else args
             values = given[0] if method.__name__ == "join" else given
+            if method.__name__ == "join":
+                check_join(text, values)
+            else:
+                check_call(method, args)
             owner = self.fragment.escape(text) if any(isinstance(each, Fragment) for each in values) else text
             return cast("str", getattr(owner, method.__name__)(*given))
 
@@ -153,13 +216,13 @@ class MarkupEnvironment(ImmutableSandboxedEnvironment):
             places, names = ((), args[0]) if from_map else (args, kwargs)
             if isinstance(text, Fragment) or any(isinstance(each, Fragment) for each in (*places, *names.values())):
                 return self._format_fragment(text, places, names)
-            return SandboxedFormatter(self).vformat(text, places, names)
+            return _Formatter(self).vformat(text, places, names)
 
         return call
 
     def _format_fragment(self, text: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> str:
         """Format as ``str.format`` does, each value escaped after it was formatted; *text* too unless it is a fragment."""
-        formatter = SandboxedFormatter(self)
+        formatter = _Formatter(self)
         literal = str if isinstance(text, Fragment) else self.fragment.escape_text
         pieces: list[str] = []
         place = 0
@@ -173,5 +236,5 @@ class MarkupEnvironment(ImmutableSandboxedEnvironment):
             if conversion:
                 value = formatter.convert_field(value, cast("Any", conversion))
             spec = formatter.vformat(width or "", args, kwargs)
-            pieces.append(self.fragment.escape_text(format(value, spec)) if spec else self.fragment.output(value))
+            pieces.append(self.fragment.escape_text(formatter.format_field(value, spec)) if spec else self.fragment.output(value))
         return self.fragment("".join(pieces))

@@ -25,7 +25,9 @@ class JsonFragment(SolidFragment):
     @classmethod
     def escape_text(cls, text: str) -> str:
         """Return *text* for the inside of a JSON string."""
-        return encode_basestring(whole(text))[1:-1]
+        if text.isprintable() and '"' not in text and "\\" not in text:
+            return text
+        return encode_basestring(text if text.isascii() else whole(text))[1:-1]
 
 
 def _to_json(value: Any) -> JsonFragment:
@@ -54,11 +56,14 @@ def _constant(name: str) -> NoReturn:
     raise InvalidTextError(f"{name} is no JSON")
 
 
+_READER = json.JSONDecoder(object_pairs_hook=_once, parse_constant=_constant)
+_WRITER = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+
+
 def _finish(text: str) -> str:
     """Parse the document and write it compactly: push services count bytes."""
     try:
-        document = json.loads(text, object_pairs_hook=_once, parse_constant=_constant)
-        return json.dumps(document, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+        return _WRITER.encode(_READER.decode(text))
     except json.JSONDecodeError as error:
         raise InvalidTextError(f"this is not JSON: {error.msg}", error.lineno) from None
     except (ValueError, RecursionError):

@@ -5,12 +5,11 @@ An unknown time zone counts as UTC and an unknown locale as English: a recipient
 A date without an offset is taken for UTC. Text that is no date or number is shown as it is.
 """
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from contextvars import ContextVar
+from collections.abc import Callable, Mapping
+from contextvars import ContextVar, Token
 from datetime import UTC, date, datetime, time, tzinfo
 from decimal import Decimal, InvalidOperation, localcontext
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -19,7 +18,7 @@ from attrs import frozen
 from notifykit.errors import MissingExtraError
 from notifykit.rendering.fragments import RefusedError
 
-__all__ = ["LOCAL_FILTERS", "in_place"]
+__all__ = ["LOCAL_FILTERS", "come_back", "go_to"]
 
 _DIGITS = 60
 _WIDTHS = ("short", "medium", "long", "full")
@@ -47,14 +46,14 @@ _NOWHERE = _Place("en", UTC)
 _PLACE: ContextVar[_Place] = ContextVar("notifykit_place", default=_NOWHERE)
 
 
-@contextmanager
-def in_place(locale: str | None, timezone: str | None) -> Iterator[None]:
-    """Format for this locale and time zone inside the block."""
-    token = _PLACE.set(_place(locale, timezone))
-    try:
-        yield
-    finally:
-        _PLACE.reset(token)
+def go_to(locale: str | None, timezone: str | None) -> Token[_Place]:
+    """Format for this locale and time zone until :func:`come_back` is called with the answer."""
+    return _PLACE.set(_place(locale, timezone))
+
+
+def come_back(token: Token[_Place]) -> None:
+    """Format as before."""
+    _PLACE.reset(token)
 
 
 @cache
@@ -77,6 +76,7 @@ def _locale(name: str) -> str:
     return "en"
 
 
+@lru_cache(4096)
 def _place(locale: str | None, timezone: str | None) -> _Place:
     return _Place(_locale(locale[:40]) if locale else "en", _zone(timezone[:60]) if timezone else UTC)
 

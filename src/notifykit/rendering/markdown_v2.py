@@ -84,10 +84,7 @@ class MarkdownV2Fragment(SolidFragment):
     markup = Markup.MARKDOWN_V2
     units: ClassVar[re.Pattern[str]] = re.compile(f"(?s)[{PRE}{LINK}][^{ARGUMENT}]*{ARGUMENT}|\\\\.|.")
 
-    @classmethod
-    def escape_text(cls, text: str) -> str:
-        """Return *text* with a backslash before each special character."""
-        return escape_markdown_v2(text)
+    escape_text = staticmethod(escape_markdown_v2)
 
 
 def _wrap(opening: str, inner: str) -> MarkdownV2Fragment:

@@ -6,6 +6,8 @@ TDLib's parser.
 """
 
 import re
+from collections.abc import Iterable
+from typing import TypeAlias
 
 from attrs import define, field
 
@@ -16,10 +18,12 @@ __all__ = ["ARGUMENT", "BOLD", "CODE", "END", "FOLD", "ITALIC", "LINK", "PRE", "
 BOLD, ITALIC, UNDERLINE, STRIKE, SPOILER, CODE, PRE, LINK, QUOTE, FOLD = map(chr, range(0xFDD0, 0xFDDA))
 ARGUMENT, END = "\ufdde", "\ufddf"
 
-_MARK = re.compile(f"([{PRE}{LINK}])([^{ARGUMENT}]*){ARGUMENT}|[{BOLD}-{CODE}{QUOTE}{FOLD}]|{END}")
+_Rest: TypeAlias = "Iterable[tuple[str, str | None, str]]"
+_MARK = re.compile(f"([{BOLD}-{FOLD}{END}])(?:(?<=[{PRE}{LINK}])([^{ARGUMENT}]*){ARGUMENT})?")
 _DELIMITERS = {BOLD: "*", ITALIC: "_", UNDERLINE: "__", STRIKE: "~", SPOILER: "||", CODE: "`"}
 _SEPARATOR = "**"
 """An empty bold: Telegram's own way to keep ``_`` and ``__`` apart, and one quotation from the next."""
+_NOT_OPENED, _NOT_CLOSED = "a formatting mark is closed that was not opened", "a formatting mark is opened and not closed"
 _TOKEN = re.compile(r"\\.|```|`|\n|.", re.DOTALL)
 _SHOWS_NOTHING = "*_~|>["
 """Delimiters after which a line still begins."""
@@ -31,21 +35,53 @@ def write_marks(text: str) -> str:
     Raises:
         InvalidTextError: a mark has no other end; only a template that contains noncharacters can do that.
     """
-    if not _MARK.search(text):
+    parts = _MARK.split(text)
+    if len(parts) == 1:
         return text
+    marks = iter(parts)
+    first, rest = next(marks), zip(marks, marks, marks, strict=True)
+    pieces = _with_lines(first, rest) if QUOTE in text or FOLD in text or "`" in text else _side_by_side(first, rest)
+    return "".join(pieces)
+
+
+def _side_by_side(text: str, rest: _Rest) -> list[str]:
+    """Write what has no quotation and no code of the author's in it: only underscores must be kept apart."""
+    pieces = [text]
+    opened: list[tuple[str, str]] = []
+    for mark, argument, following in rest:
+        if mark == END:
+            if not opened:
+                raise InvalidTextError(_NOT_OPENED)
+            delimiter = opened.pop()[1]
+        elif opened and any(each in (mark, CODE, PRE) for each, closing in opened if closing):
+            opened.append(("", ""))
+            delimiter = ""
+        else:
+            delimiter, closing = _delimiters(mark, argument)
+            opened.append((mark, closing))
+        for piece in (delimiter, following):
+            if piece:
+                if piece[0] == "_" and _ends_bare(pieces[-1]):
+                    pieces.append(_SEPARATOR)
+                pieces.append(piece)
+    if opened:
+        raise InvalidTextError(_NOT_CLOSED)
+    return pieces
+
+
+def _with_lines(text: str, rest: _Rest) -> list[str]:
+    """Write anything."""
     written = _Written()
-    end = 0
-    for match in _MARK.finditer(text):
-        written.add(text[end : match.start()])
-        end = match.end()
-        if match[0] == END:
+    written.add(text)
+    for mark, argument, following in rest:
+        if mark == END:
             written.close()
         else:
-            written.open(match[1] or match[0], match[2])
+            written.open(mark, argument)
+        written.add(following)
     if written.opened:
-        raise InvalidTextError("a formatting mark is opened and not closed")
-    written.add(text[end:])
-    return "".join(written.pieces)
+        raise InvalidTextError(_NOT_CLOSED)
+    return written.pieces
 
 
 @define
@@ -110,7 +146,7 @@ class _Written:
     def close(self) -> None:
         """Write what closes the entity that was opened last."""
         if not self.opened:
-            raise InvalidTextError("a formatting mark is closed that was not opened")
+            raise InvalidTextError(_NOT_OPENED)
         last = self.opened.pop()
         if last.needless:
             return
@@ -120,15 +156,20 @@ class _Written:
         elif last.mark == CODE:
             self.line_begins = False  # Telegram begins no quotation after a newline in code
 
+    def _within(self, mark: str) -> bool:
+        return any(each.mark == mark and not each.needless for each in self.opened)
+
+    def _write(self, text: str) -> None:
+        if text[0] == "_" and self.pieces and _ends_bare(self.pieces[-1]):
+            self.pieces.append(_SEPARATOR)
+        self.pieces.append(text)
+
     def _open_quote(self, mark: str) -> None:
         if not self.line_begins:
             self._write("\n")
         self._write(f"{_SEPARATOR}>" if self.after_quote or self.own_quotes else ">")
         self.after_quote = False
         self.opened.append(_Opened(QUOTE, "||\n" if mark == FOLD else "\n"))
-
-    def _within(self, mark: str) -> bool:
-        return any(each.mark == mark and not each.needless for each in self.opened)
 
     def _followed(self, text: str, quoted: bool) -> str:
         """Follow the author's own code, and begin each line of a quotation anew."""
@@ -147,13 +188,10 @@ class _Written:
         elif not self.code or piece == "`":
             self.code.append(piece)
 
-    def _write(self, text: str) -> None:
-        if text[0] == "_" and self.pieces and _ends_bare(self.pieces[-1]):
-            self.pieces.append(_SEPARATOR)
-        self.pieces.append(text)
-
 
 def _delimiters(mark: str, argument: str | None) -> tuple[str, str]:
+    if mark in (LINK, PRE) and argument is None:
+        raise InvalidTextError(_NOT_CLOSED)
     if mark == LINK:
         return "[", f"]({argument})"
     if mark == PRE:
@@ -163,7 +201,7 @@ def _delimiters(mark: str, argument: str | None) -> tuple[str, str]:
 
 def _ends_bare(text: str) -> bool:
     """Return whether *text* ends with an underscore that no backslash escapes."""
-    if text[-1] != "_":
+    if text[-1:] != "_":
         return False
     before = text[:-1]
     return (len(before) - len(before.rstrip("\\"))) % 2 == 0

@@ -2,53 +2,34 @@
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, TypeAlias, TypeVar
+from itertools import islice
+from typing import Any
 
-from attrs import define, evolve, field
+from attrs import evolve
 from jinja2 import Template
 
 from notifykit._messages import Content, Lane, Markup, Part
 from notifykit.abc import Renderer
-from notifykit.errors import ConfigurationError, MissingPartError, MissingVariablesError, NotifykitError, TemplateSyntaxError
+from notifykit.errors import ConfigurationError, MissingVariablesError, NotifykitError
 from notifykit.rendering.catalogue import Catalogue, Loader
 from notifykit.rendering.css import inline_css
-from notifykit.rendering.description import Description, parse_description
-from notifykit.rendering.environment import MarkupEnvironment
+from notifykit.rendering.description import Description
+from notifykit.rendering.environment import MarkupEnvironment, new_context
 from notifykit.rendering.faults import TooLongError, to_render_error
-from notifykit.rendering.html import HTML
-from notifykit.rendering.json import JSON
-from notifykit.rendering.language import InvalidTextError, Language
-from notifykit.rendering.line import LINE
-from notifykit.rendering.localization import LOCAL_FILTERS, in_place
-from notifykit.rendering.markdown_v2 import MARKDOWN_V2
-from notifykit.rendering.overflow import Overflow, carried
+from notifykit.rendering.growth import allow, settle
+from notifykit.rendering.language import InvalidTextError
+from notifykit.rendering.localization import LOCAL_FILTERS, come_back, go_to
+from notifykit.rendering.overflow import carried
 from notifykit.rendering.plain_text import html_to_text
+from notifykit.rendering.plans import LANGUAGES, Loaded, Plan, PlannedPart, guarded
 from notifykit.rendering.sources import Source, SourceLike, built_in_templates, to_source
 from notifykit.rendering.text import TEXT
-from notifykit.rendering.variables import Variables, find_variables
+from notifykit.rendering.variables import Variables
 
 __all__ = ["JinjaRenderer"]
 
-T = TypeVar("T")
-_Files: TypeAlias = "dict[str, tuple[Markup, str]]"
-
-LANGUAGES: Mapping[Markup, Language] = {
-    Markup.HTML: HTML,
-    Markup.TEXT: TEXT,
-    Markup.LINE: LINE,
-    Markup.MARKDOWN_V2: MARKDOWN_V2,
-    Markup.JSON: JSON,
-}
-
-
-@define(slots=False)
-class _Loaded:
-    """Everything that is made from the files as they were at one moment."""
-
-    catalogue: Catalogue
-    environments: Mapping[Markup, MarkupEnvironment]
-    variables: dict[tuple[Markup, str], Variables] = field(factory=dict)
-    descriptions: dict[str, Description] = field(factory=dict)
+_COUNTED_TOGETHER = 64
+"""Pieces of output that are taken before their length is added up."""
 
 
 class JinjaRenderer(Renderer):
@@ -62,7 +43,8 @@ class JinjaRenderer(Renderer):
         inline_css: write style sheets into the tags of HTML parts, where css-inline is installed.
         filters: more filters for all templates, by name; what they return is escaped.
         max_source: bytes of one template file.
-        max_output: characters of one rendered part, counted while it is rendered.
+        max_output: characters of one rendered part, counted while it is rendered, and of each text or list on the way to it.
+        max_steps: rounds of loops and calls of macros in one message.
 
     Raises:
         ConfigurationError: (at the first use) a folder does not exist.
@@ -77,6 +59,7 @@ class JinjaRenderer(Renderer):
         filters: Mapping[str, Callable[..., Any]] | None = None,
         max_source: int = 256 * 1024,
         max_output: int = 1_000_000,
+        max_steps: int = 1_000_000,
     ) -> None:
         self._sources: Sequence[Source] = [*map(to_source, sources), *([built_in_templates()] if built_in else [])]
         self._auto_reload = auto_reload
@@ -84,8 +67,9 @@ class JinjaRenderer(Renderer):
         self._filters = dict(filters or {})
         self._max_source = max_source
         self._max_output = max_output
+        self._max_steps = max_steps
         self._lock = threading.Lock()
-        self._now: _Loaded | None = None
+        self._now: Loaded | None = None
 
     @property
     def catalogue(self) -> Catalogue:
@@ -105,9 +89,7 @@ class JinjaRenderer(Renderer):
 
         Raises: UnknownTemplateError, TemplateSyntaxError.
         """
-        loaded = self._load()
-        loaded.catalogue.pairs(template)
-        return self._description(loaded, template)
+        return self._load().describe(template)
 
     def lane(self, template: str) -> Lane:
         """Return the lane that its ``template.toml`` names."""
@@ -122,21 +104,11 @@ class JinjaRenderer(Renderer):
 
         Raises: as :meth:`check`, but for MissingVariablesError.
         """
-        loaded = self._load()
-        chain = loaded.catalogue.chain(locale)
-        files, derived = self._files(loaded, template, kind, parts)
-        there = {part for each, part in loaded.catalogue.pairs(template) if each == kind}.union(derived)
-        _check_overflow(self._description(loaded, template), kind, parts, there)
-        found = [self._variables(loaded, template, part, markup, Loader.full_name(path, chain)) for part, (markup, path) in files.items()]
-        required = frozenset(name for each in found for name in each.required)
-        optional = frozenset(name for each in found for name in each.optional)
-        return Variables(required, optional - required).without(self._description(loaded, template).optional)
+        return self._load().plan(template, kind, parts, locale).variables
 
     def check(self, template: str, kind: str, parts: Mapping[str, Part], variables: Mapping[str, Any], locale: str | None = None) -> None:
         """Find what can be known to be wrong before rendering."""
-        missing = sorted(name for name in self.variables(template, kind, parts, locale).required if name not in variables)
-        if missing:
-            raise MissingVariablesError(f"{template} on {kind} needs {', '.join(missing)}", template, "", tuple(missing))
+        _check_variables(self._load().plan(template, kind, parts, locale), kind, variables)
 
     def render(
         self,
@@ -149,80 +121,54 @@ class JinjaRenderer(Renderer):
         timezone: str | None = None,
     ) -> Content:
         """Return the content of one notification; every value escaped by the markup of its part."""
-        self.check(template, kind, parts, variables, locale)
-        loaded = self._load()
-        chain = loaded.catalogue.chain(locale)
-        files, derived = self._files(loaded, template, kind, parts)
-        description = self._description(loaded, template)
-        values = dict.fromkeys(description.optional) | dict(variables)
+        plan = self._load().plan(template, kind, parts, locale)
+        _check_variables(plan, kind, variables)
+        values = {**dict.fromkeys(plan.description.optional), **variables}
         rendered: dict[str, str] = {}
-        with in_place(locale, timezone):
-            for part, (markup, path) in files.items():
-                check = parts[part].check if part in parts else None
-                rendered[part] = self._part(loaded, template, part, markup, Loader.full_name(path, chain), values, check)
-        for part in derived:
-            rendered[part] = html_to_text(rendered["html"])
-        sent = {part: _carried(description, kind, part, parts[part], rendered[part]) for part in parts if part in rendered}
-        return _content(sent)
+        sent: dict[str, tuple[str, ...]] = {}
+        place, budget = go_to(locale, timezone), allow(self._max_steps, self._max_output)
+        try:
+            for part in plan.parts:
+                text, pieces = self._part(plan.description, part, values)
+                rendered[part.name] = text
+                if part.declared is not None:
+                    sent[part.name] = pieces
+        finally:
+            settle(budget)
+            come_back(place)
+        for name, (declared, overflow) in plan.derived.items():
+            text = html_to_text(rendered["html"])
+            call = lambda t=text, d=declared, o=overflow: carried(TEXT, t, d.limit, o)  # noqa: E731
+            sent[name] = guarded(call, template, name, f"{template}/{kind}.html.j2")
+        return _content({name: sent[name] for name in parts if name in sent})
 
-    def _part(
-        self,
-        loaded: _Loaded,
-        template: str,
-        part: str,
-        markup: Markup,
-        name: str,
-        values: dict[str, Any],
-        check: Callable[[str], object] | None,
-    ) -> str:
-        environment = loaded.environments[markup]
-
-        def render() -> str:
-            text = environment.language.finish(self._run(environment.get_template(name), values))
-            if check is not None:
-                _fits(check, text)
-            return inline_css(text) if markup is Markup.HTML and self._inline_css else text
-
-        return _guarded(render, template, part, name.rpartition("|")[2])
+    def _part(self, description: Description, part: PlannedPart, values: dict[str, Any]) -> tuple[str, tuple[str, ...]]:
+        """Return the text of a part, and the pieces that are sent of it."""
+        wrong: NotifykitError
+        try:
+            text = part.language.finish(self._run(part.template, values))
+            if part.declared is not None and part.declared.check is not None:
+                _fits(part.declared.check, text)
+            if part.markup is Markup.HTML and self._inline_css:
+                text = inline_css(text)
+            limit = part.declared.limit if part.declared is not None else None
+            return text, ((text,) if limit is None else carried(part.language, text, limit, part.overflow))
+        except Exception as error:
+            wrong = to_render_error(error, description.name, part.name, part.path)
+        raise wrong
 
     def _run(self, template: Template, values: dict[str, Any]) -> str:
         pieces: list[str] = []
         length = 0
-        for piece in template.root_render_func(template.new_context(values)):
-            length += len(piece)
+        output = iter(template.root_render_func(new_context(template, values)))
+        while some := list(islice(output, _COUNTED_TOGETHER)):
+            length += sum(map(len, some))
             if length > self._max_output:
                 raise TooLongError(length, self._max_output)
-            pieces.append(piece)
+            pieces += some
         return "".join(pieces)
 
-    def _files(self, loaded: _Loaded, template: str, kind: str, parts: Mapping[str, Part]) -> tuple[_Files, Sequence[str]]:
-        """Return markup and path of each part that has files, and the parts that are derived from the HTML."""
-        pairs = loaded.catalogue.pairs(template)
-        files = {part: (parts[part].markup, f"{template}/{kind}.{part}.j2") for part in parts if (kind, part) in pairs}
-        absent = [part for part in parts if part not in files]
-        derived = [part for part in absent if parts[part].markup is Markup.TEXT and (kind, "html") in pairs]
-        for part in absent:
-            if parts[part].required and part not in derived:
-                raise MissingPartError(f"{template} has no file {kind}.{part}.j2, which the channel requires", template, part)
-        if derived:
-            files.setdefault("html", (Markup.HTML, f"{template}/{kind}.html.j2"))
-        return files, derived
-
-    def _variables(self, loaded: _Loaded, template: str, part: str, markup: Markup, name: str) -> Variables:
-        key = (markup, name)
-        if key not in loaded.variables:
-            environment = loaded.environments[markup]
-            loaded.variables[key] = _guarded(lambda: find_variables(environment, name), template, part, name.rpartition("|")[2])
-        return loaded.variables[key]
-
-    def _description(self, loaded: _Loaded, template: str) -> Description:
-        if template not in loaded.descriptions:
-            found = loaded.catalogue.find(f"{template}/template.toml", ())
-            text = found[0].source.read(found[0].path).decode() if found else ""
-            loaded.descriptions[template] = parse_description(template, f"{template}/template.toml", text)
-        return loaded.descriptions[template]
-
-    def _load(self) -> _Loaded:
+    def _load(self) -> Loaded:
         now = self._now
         if now is not None and not self._auto_reload:
             return now
@@ -232,7 +178,7 @@ class JinjaRenderer(Renderer):
                 catalogue = Catalogue(listed)
                 loader = Loader(catalogue, self._max_source)
                 filters = {**LOCAL_FILTERS, **self._filters}
-                self._now = _Loaded(catalogue, {each: MarkupEnvironment(LANGUAGES[each], loader, filters) for each in LANGUAGES})
+                self._now = Loaded(catalogue, {each: MarkupEnvironment(LANGUAGES[each], loader, filters) for each in LANGUAGES})
             return self._now
 
 
@@ -244,45 +190,20 @@ def _fits(check: Callable[[str], object], text: str) -> None:
         raise InvalidTextError(error.message) from None
 
 
-def _carried(description: Description, kind: str, part: str, declared: Part, text: str) -> tuple[str, ...]:
-    """Return the pieces that are sent of a rendered part."""
-    if declared.limit is None:
-        return (text,)
-    name = f"{kind}.{part}"
-    overflow = description.overflow.get(name, Overflow.ERROR)
-    call = lambda: carried(LANGUAGES[declared.markup], text, declared.limit, overflow)  # noqa: E731
-    return _guarded(call, description.name, part, f"{description.name}/{name}.j2")
-
-
-def _check_overflow(description: Description, kind: str, parts: Mapping[str, Part], there: set[str]) -> None:
-    """Refuse an ``overflow`` that cannot be: of a part that is not *there* or cannot be cut, or of two parts that are split."""
-    path = f"{description.name}/template.toml"
-    chosen = {name.partition(".")[2]: each for name, each in description.overflow.items() if name.startswith(f"{kind}.")}
-    for part, overflow in chosen.items():
-        if part not in there:
-            raise TemplateSyntaxError(f"{path}: overflow names {kind}.{part}, which the template does not have", description.name, part)
-        if overflow is not Overflow.ERROR and part in parts and LANGUAGES[parts[part].markup].body is None:
-            text = f"{path}: {kind}.{part} is {parts[part].markup.value}, which cannot be cut: its overflow is an error"
-            raise TemplateSyntaxError(text, description.name, part)
-    if list(chosen.values()).count(Overflow.SPLIT) > 1:
-        raise TemplateSyntaxError(f"{path}: only one part of {kind} can be split", description.name)
+def _check_variables(plan: Plan, kind: str, variables: Mapping[str, Any]) -> None:
+    missing = [name for name in plan.variables.required if name not in variables]
+    if missing:
+        template, names = plan.description.name, tuple(sorted(missing))
+        raise MissingVariablesError(f"{template} on {kind} needs {', '.join(names)}", template, "", names)
 
 
 def _content(sent: Mapping[str, tuple[str, ...]]) -> Content:
     """Put the pieces together: a part that is in one piece stands in each of them."""
-    number = max((len(pieces) for pieces in sent.values()), default=1)
+    number = max(map(len, sent.values()), default=1)
+    if number == 1:
+        return Content({part: pieces[0] for part, pieces in sent.items()})
     first, *rest = [
         Content({part: pieces[min(place, len(pieces) - 1)] for part, pieces in sent.items()}, place + 1, total=number)
         for place in range(number)
     ]
     return evolve(first, rest=tuple(rest))
-
-
-def _guarded(call: Callable[[], T], template: str, part: str, file: str) -> T:
-    """Return what *call* returns, or raise its error as a RenderError with nothing chained to it."""
-    wrong: NotifykitError
-    try:
-        return call()
-    except Exception as error:
-        wrong = to_render_error(error, template, part, file)
-    raise wrong

@@ -109,7 +109,7 @@ def _section(
     shapes = find_shapes(catalogue.text(path) for path in files_of(catalogue, name))
     try:
         about = renderer.describe(name)
-    except (TemplateSyntaxError, UnicodeDecodeError):
+    except TemplateSyntaxError:
         return _Section(name, f"t{number}", "", "", [], own, [], frozenset())
     shown: list[_Shown] = []
     values: dict[str, Any] = {}
