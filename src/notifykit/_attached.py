@@ -12,7 +12,7 @@ import anyio.to_thread
 from attrs import evolve, frozen
 
 from notifykit._attachments import Attachment
-from notifykit._messages import Message
+from notifykit._messages import Content, Message
 from notifykit.abc import Channel
 from notifykit.errors import AttachmentError, ConfigurationError, NotifykitError, TransientError
 
@@ -104,18 +104,26 @@ def carried(message: Message, channel: Channel) -> tuple[Attachment, ...]:
     return tuple(each for each in message.attachments if each.goes_over(message.channel, channel.kind))
 
 
-async def with_data(message: Message, channel: Channel, find: FindAttachment | None, timeout: timedelta) -> Message:
-    """Return *message* as *channel* sends it: its own attachments, their data in place.
+async def with_data(
+    message: Message, channel: Channel, find: FindAttachment | None, timeout: timedelta, content: Content | None = None
+) -> Message:
+    """Return *message* as *channel* sends it: its own attachments, their data in place, and those of its *content*.
+
+    One of the message's own takes the place of one of the content's with the same name.
 
     Raises:
         AttachmentError: one will never be had.
         TransientError: one cannot be had now.
     """
-    if not message.attachments:
+    brought = content.attachments if content is not None and channel.carries_attachments else ()
+    if not message.attachments and not brought:
         return message
     try:
         with anyio.fail_after(timeout.total_seconds()):
-            return evolve(message, attachments=tuple([await _with_data(each, find) for each in carried(message, channel)]))
+            own = [await _with_data(each, find) for each in carried(message, channel)]
+            names = {each.name for each in own}
+            more = [each for each in brought if each.name not in names and each.goes_over(message.channel, channel.kind)]
+            return evolve(message, attachments=(*own, *more))
     except TimeoutError:
         raise TransientError("an attachment's file was not read in time") from None
 

@@ -118,12 +118,14 @@ class Content:
         number: 1, or which piece it is of a notification that is too long for one send.
         rest: the pieces after the first, in their order; none of them has a rest.
         total: how many pieces there are.
+        attachments: pictures of the template's own that the content shows.
     """
 
     parts: Mapping[str, str] = field(repr=False)
     number: int = 1
     rest: tuple["Content", ...] = ()
     total: int = 1
+    attachments: tuple[Attachment, ...] = ()
 
     @property
     def pieces(self) -> tuple["Content", ...]:

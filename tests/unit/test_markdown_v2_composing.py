@@ -201,6 +201,7 @@ def test_fragments_are_made_by_functions_too_and_compose_with_values() -> None:
     assert shown.text == "1.5 & a_b\nz"
     assert [kind for kind, _, _ in shown.entities] == ["Bold", "TextUrl", "Italic", "ExpandableBlockQuote", "PreCode"]
     assert html.quote(html.bold("<")) == f'<blockquote style="{html._QUOTATION}"><strong>&lt;</strong></blockquote>'
+    assert html.quote("a\n<") == f'<blockquote style="{html._QUOTATION}">a<br>\n&lt;</blockquote>'
     assert html.quote(" ") == " "
     assert text.quote("a\n\nb\n") == "> a\n>\n> b"
     assert text.quote("") == ""

@@ -153,6 +153,20 @@ def test_hostile_names_reach_nothing(tmp_path: Path, name: str) -> None:
         text(renderer, template=name if name != "t" else "../in/t")
 
 
+def test_symbolic_links_are_followed_but_not_round_in_a_circle(tmp_path: Path) -> None:
+    inside = tmp_path / "templates"
+    (inside / "t").mkdir(parents=True)
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "k.text.j2").write_text("from elsewhere")
+    (inside / "u").symlink_to(tmp_path / "elsewhere")
+    (inside / "t" / "k.text.j2").symlink_to(tmp_path / "elsewhere" / "k.text.j2")
+    for name in ("t/up", "t/here", "round"):
+        (inside / name).symlink_to(inside)
+    renderer = JinjaRenderer(inside, built_in=False)
+    assert renderer.catalogue.paths == {"t/k.text.j2", "u/k.text.j2"}
+    assert text(renderer) == text(renderer, template="u") == "from elsewhere"
+
+
 def test_an_unknown_template_is_an_error_that_lists_the_known_ones_the_nearest_first() -> None:
     renderer = JinjaRenderer({f"{name}/k.text.j2": "" for name in ("alpha", "order_paid", "order_shipped", "zulu")}, built_in=False)
     with pytest.raises(

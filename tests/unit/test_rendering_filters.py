@@ -8,7 +8,7 @@ import pytest
 
 from notifykit._messages import Markup, Part
 from notifykit.errors import RenderError
-from notifykit.rendering import JinjaRenderer
+from notifykit.rendering import JinjaRenderer, html, markdown_v2
 from notifykit.rendering.html import HtmlFragment
 
 
@@ -99,6 +99,28 @@ def test_formatted_text_can_be_indented() -> None:
 
 def test_a_fragment_tells_its_markup_but_not_its_text_when_it_is_shown_to_developers() -> None:
     assert repr(HtmlFragment("hunter2")) == "<html fragment>"
+
+
+def test_a_filter_of_ones_own_may_be_another_one_for_each_markup() -> None:
+    filters = {"mine": {Markup.HTML: html.bold, Markup.MARKDOWN_V2: lambda value: markdown_v2.code(f"<{value}>")}}
+    renderer = JinjaRenderer({"t/k.p.j2": "{{ x|mine }}"}, built_in=False, filters=filters)
+
+    def mine(markup: Markup) -> str:
+        return renderer.render("t", "k", {"p": Part(markup)}, {"x": "a.b"})["p"]
+
+    assert (mine(Markup.HTML), mine(Markup.MARKDOWN_V2)) == ("<strong>a.b</strong>", "`<a\\.b\\>`")
+    with pytest.raises(RenderError, match="no filter of text is named 'mine'"):
+        mine(Markup.TEXT)
+
+
+def test_a_preheader_is_hidden_and_not_in_the_plain_text() -> None:
+    parts = {"html": Part(Markup.HTML), "text": Part(Markup.TEXT, required=False)}
+    renderer = JinjaRenderer({"t/email.html.j2": "{{ x|preheader }}{{ ''|preheader }}<p>Hello</p>"}, built_in=False)
+    content = renderer.render("t", "email", parts, {"x": "Look <inside>"})
+    hidden, hello = html5lib.parse(content["html"], namespaceHTMLElements=False).find("body")
+    assert hidden.attrib["style"].startswith("display:none")
+    assert hidden.text.startswith("Look <inside>")
+    assert hello.text == content["text"] == "Hello"
 
 
 def test_a_source_of_ones_own_needs_two_methods() -> None:

@@ -53,6 +53,27 @@ def test_texts_and_moments_without_an_offset_are_understood() -> None:
     assert show("x|time", time(14, 5)) == "2:05 PM"
 
 
+FORMS = "one='soubor', few='soubory', many='souboru', other='souborů'"
+
+
+@pytest.mark.parametrize(
+    ("x", "word"), [(0, "souborů"), (1, "soubor"), (2, "soubory"), ("5", "souborů"), (Decimal("1.5"), "souboru"), (-1, "soubor")]
+)
+def test_a_word_goes_with_its_number_by_the_rules_of_the_templates_language(x: Any, word: str) -> None:
+    assert show(f"x|plural({FORMS}, locale='cs')", x) == word
+    files = {"t/k.p.j2": "{{ x|plural(one='file', other='files') }}", "t/cs/k.p.j2": f"{{{{ x|plural({FORMS}) }}}}"}
+    renderer, parts = JinjaRenderer(files, built_in=False), {"p": Part(Markup.TEXT)}
+    assert renderer.render("t", "k", parts, {"x": x}, locale="cs-CZ")["p"] == word
+    for locale in (None, "en", "ja", "de"):  # English is all there is, and its rules hold
+        assert renderer.render("t", "k", parts, {"x": x}, locale=locale)["p"] == ("file" if abs(Decimal(x)) == 1 else "files")
+
+
+@pytest.mark.parametrize(("expression", "reason"), [("plural(uno='a', other='b')", "no form uno"), ("plural(other='b')", "takes a number")])
+def test_a_plural_of_no_number_or_with_an_unknown_form_is_refused(expression: str, reason: str) -> None:
+    with pytest.raises(RenderError, match=reason):
+        show(f"x|{expression}", "many")
+
+
 @pytest.mark.parametrize("name", ["datetime", "date", "time", "number", "currency('EUR')"])
 def test_text_that_is_none_of_it_is_shown_as_it_is(name: str) -> None:
     assert show(f"x|{name}", "soon") == "soon"
@@ -103,6 +124,13 @@ def show(expression, x):
 
 moment = datetime(2026, 3, 1, 23, 5, 12, tzinfo=UTC)
 print(show("x|datetime", moment), show("x|date", moment), show("x|time('full')", moment), sep="; ")
+from notifykit.rendering.localization import choose_plural
+print(*[choose_plural(x, one="one", other="other") for x in (0, 1, -1, 2, 1.5)])
+for locale in ("de-AT", "cs"):
+    try:
+        print(choose_plural(1, one="one", other="other", locale=locale))
+    except MissingExtraError as error:
+        print(error)
 print(show("x|number", "1234.50"), show("x|number(1)", 2), show("x|currency('EUR')", 5), sep="; ")
 try:
     show("x|datetime('yyyy')", moment)
@@ -115,6 +143,9 @@ def test_without_babel_dates_are_iso_like_and_numbers_plain() -> None:
     done = subprocess.run([sys.executable, "-c", WITHOUT_BABEL], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines() == [
         "2026-03-02 00:05 CET; 2026-03-02; 00:05",
+        "other one one other other",
+        "one",
+        'plural forms need an optional dependency: pip install "notifykit[i18n]"',
         "1234.50; 2.0; 5 EUR",
         'date patterns need an optional dependency: pip install "notifykit[i18n]"',
     ]

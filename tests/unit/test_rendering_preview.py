@@ -163,6 +163,7 @@ def test_a_bubble_has_the_formatting_that_telegram_shows() -> None:
     assert ("link", "link", "https://a.example/?a)b") in runs
     assert ("code", "pre", "py") in runs
     assert " ".join(text for text, _, _ in runs).split() == ["bold", "both", "s", "quoted", "after", "link", "code", "folded"]
+    assert [run.text for _, block in getattr(bubble("a\n>b\nc\n\nd"), "blocks", ()) for run in block] == ["a\n", "b", "c\n\nd"]
     assert bubble("a.") is None
     assert bubble("👍") == bubble("👍")
     assert getattr(bubble("👍"), "characters", 0) == 2

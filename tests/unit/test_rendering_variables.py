@@ -158,6 +158,25 @@ def test_the_check_compiles_everything_that_is_referred_to() -> None:
         renderer("{% extends '_gone.j2' %}").check("t", "k", TEXT, {})
 
 
+@pytest.mark.parametrize(
+    ("text", "hint"),
+    [
+        ("\n{{ x|bolt }}", "t/k.text.j2, line 2: no filter of text is named 'bolt'; did you mean bold?"),
+        ("{{ 'x'|spoiler }}", "line 1: no filter of text is named 'spoiler'"),
+        ("\n{% include '_peice.j2' %}", "t/k.text.j2, line 2: it refers to '_peice.j2', which does not exist; did you mean '_piece.j2'?"),
+        ("{% extends '_bas.j2' %}", "it refers to '_bas.j2', which does not exist; did you mean '_base.j2'?"),
+        ("{% from '_macro.j2' import m %}", "did you mean '_macros.j2'?"),
+        ("{% import 'quite/other.j2' as m %}", "it refers to 'quite/other.j2', which does not exist"),
+        ("{{ carrier }}{{ order }}", "t on k needs carrier, order; is carriers meant for carrier?"),
+    ],
+)
+def test_a_misspelt_name_is_answered_with_the_nearest_known_one(text: str, hint: str) -> None:
+    with pytest.raises(RenderError) as caught:
+        renderer(text, **{"_piece.j2": ""}).check("t", "k", TEXT, {"x": "hunter2", "carriers": "hunter2"})
+    assert hint in str(caught.value)
+    assert "hunter2" not in str(caught.value)
+
+
 def test_variables_are_found_in_the_file_of_the_locale() -> None:
     made = renderer("{{ a }}", **{"t__cs__k.text.j2": "{{ b }}"})
     assert made.variables("t", "k", TEXT, "cs-CZ").required == {"b"}

@@ -65,7 +65,7 @@ class DirectSender:
             if refused is not None:
                 return refused
             content = render(self.renderer, self.channel, message)
-            message = await with_data(message, self.channel, self.find_attachment, self.policy.send_timeout)
+            message = await with_data(message, self.channel, self.find_attachment, self.policy.send_timeout, content)
             for _ in content.pieces:
                 await self._find_room(message)
         except NotifykitError as error:

@@ -80,7 +80,7 @@ class Sender:
             return self._conclusion(claim, message, await self._with_next(claim, message, refused), cause=cause)
         try:
             content = render(self.renderer, self.channel, message)
-            ready = await with_data(message, self.channel, self.find_attachment, self.policy.send_timeout)
+            ready = await with_data(message, self.channel, self.find_attachment, self.policy.send_timeout, content)
         except NotifykitError as error:
             outcome = self.judge(error, claim)
             return self._conclusion(claim, message, await self._with_next(claim, message, outcome), error=error)

@@ -25,10 +25,11 @@ _LOCALE = re.compile(r"[A-Za-z]{2,3}(?:[-_][A-Za-z0-9]{1,8}){0,4}")
 
 @frozen
 class TemplateFile:
-    """One file of one source."""
+    """One file of one source; *locale* is that of its folder."""
 
     source: Source = field(repr=False)
     path: str
+    locale: str | None = None
 
 
 @define(slots=False)
@@ -83,7 +84,12 @@ class Catalogue:
         folders = {path.split("/")[-2] for path in self.paths if path.count("/") > 1 and path.startswith((f"{template}/", "_"))}
         return sorted({_canonical(folder) for folder in folders if _LOCALE.fullmatch(folder)})
 
-    @property
+    @cached_property
+    def shared_folders(self) -> Sequence[str]:
+        """The folders that are no templates: layouts, macros, pieces."""
+        return sorted({path.partition("/")[0] for path in self.paths if path.startswith("_") and "/" in path})
+
+    @cached_property
     def paths(self) -> frozenset[str]:
         """Every path of every source."""
         return frozenset(path for _, paths in self.sources for path in paths)
@@ -104,8 +110,10 @@ class Catalogue:
     def find(self, path: str, chain: Sequence[str]) -> Sequence[TemplateFile]:
         """Return every file that serves *path* along the *chain*, the best first."""
         folder, slash, name = path.rpartition("/")
-        candidates = [*(f"{folder}{slash}{locale}/{name}" for locale in chain), path]
-        return [TemplateFile(source, each) for source, paths in self.sources for each in candidates if each in paths]
+        candidates = {**{f"{folder}{slash}{locale}/{name}": locale for locale in chain}, path: None}
+        return [
+            TemplateFile(source, each, locale) for source, paths in self.sources for each, locale in candidates.items() if each in paths
+        ]
 
 
 def _canonical(locale: str) -> str:
@@ -147,6 +155,15 @@ class Loader(BaseLoader):
         locales = chain.split(",") if chain else ()
         target = next((each for each in (f"{folder}{slash}{name}", name) if self._catalogue.find(each, locales)), name)
         return f"{chain}|{int(number) + 1 if target == path else 0}|{target}"
+
+    def near(self, name: str) -> str:
+        """Return the path of a file that is nearly *name*, or ends nearly so; nothing if there is none."""
+        paths = sorted(path for path in self._catalogue.paths if path.endswith(".j2"))
+        last = {path.rpartition("/")[2]: path for path in paths}
+        found = get_close_matches(name, paths, 1, 0.75) or [
+            last[each] for each in get_close_matches(name.rpartition("/")[2], last, 1, 0.75)
+        ]
+        return found[0] if found else ""
 
     def get_source(self, environment: Any, template: str) -> tuple[str, str, None]:
         """Return the text of a full name and its path."""

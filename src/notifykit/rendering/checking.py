@@ -21,6 +21,7 @@ from notifykit.errors import (
     UnknownTemplateError,
 )
 from notifykit.rendering.inspection import NO_TEXT, Severity, inspect
+from notifykit.rendering.pictures import misspelt
 from notifykit.rendering.renderer import JinjaRenderer
 from notifykit.rendering.samples import Sample, samples
 from notifykit.rendering.shapes import Shape, find_shapes
@@ -160,6 +161,8 @@ class _Check:
         except (RenderError, MissingExtraError) as error:
             yield "error" if sample.certain else "warning", _words(error)
             return
+        for name, near in misspelt(self.renderer.catalogue, content.get(part) or "", content.attachments):
+            yield "error", f"cid:{name} is no picture of the template's; did you mean cid:{near}?"
         for piece in content.pieces:
             for severity, topic, text in inspect(declared.markup, kind, piece.parts.get(part, "")):
                 if topic in sample.topics:

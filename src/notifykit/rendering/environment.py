@@ -151,7 +151,7 @@ class MarkupEnvironment(ImmutableSandboxedEnvironment):
             _FragmentTemplateReference,
             _CountingLoop,
         )
-        self.filters: dict[str, Any] = {**filters_for(self.fragment), **filters, **language.filters}
+        self.filters: dict[str, Any] = {**filters_for(self.fragment), **language.filters, **filters}
         self.tests: dict[str, Any] = {name: test for name, test in self.tests.items() if name not in _UNSAFE_TESTS}
         self.globals: dict[str, Any] = {name: self.globals[name] for name in _GLOBALS}
 
@@ -182,6 +182,10 @@ class MarkupEnvironment(ImmutableSandboxedEnvironment):
             except KeyError:
                 return self.undefined(obj=obj, name=attribute)
         return super().getattr(obj, attribute)
+
+    def near(self, name: str) -> str:
+        """Return the path of a template file that is nearly *name*, or nothing."""
+        return self._files.near(name)
 
     def unsafe_undefined(self, obj: Any, attribute: str) -> Undefined:
         """Refuse access to Python internals, without showing what was asked for."""

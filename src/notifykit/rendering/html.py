@@ -10,7 +10,7 @@ from notifykit.rendering.fragments import SolidFragment, whole
 from notifykit.rendering.language import Language
 from notifykit.rendering.links import is_web_link, written_out
 
-__all__ = ["HTML", "HtmlFragment", "bold", "code", "italic", "link", "pre", "quote", "strike", "underline"]
+__all__ = ["HTML", "HtmlFragment", "bold", "code", "italic", "link", "pre", "preheader", "quote", "strike", "underline"]
 
 # "control" and "noncharacter" of the HTML standard, 13.2.3.5 Preprocessing the input stream
 _CONTROLS = re.compile("[\x00-\x08\x0b\x0e-\x1f\x7f-\x9f]")
@@ -20,7 +20,10 @@ _NONCHARACTERS = re.compile(
 
 _ASCII = {code: None for code in range(0x80) if _CONTROLS.match(chr(code))} | {ord(char): str(escape_html(char)) for char in "&<>'\""}
 
-_QUOTATION = "margin:0 0 0 2px;padding:0 0 0 12px;border-left:3px solid #98a2b3;white-space:pre-line"
+_QUOTATION = "margin:0 0 0 2px;padding:0 0 0 12px;border-left:3px solid #98a2b3"
+_HIDDEN = "display:none;max-height:0;max-width:0;overflow:hidden;opacity:0;font-size:1px;line-height:1px;mso-hide:all"
+_PADDING = "&#847;&zwnj;&nbsp;" * 60
+"""Nothing to see, in the place of the mail's first words, which an inbox would show after a short preheader."""
 
 
 class HtmlFragment(SolidFragment):
@@ -89,7 +92,14 @@ def quote(value: Any, expandable: bool = False) -> HtmlFragment:  # the same cal
     inner = HtmlFragment.output(value)
     if not inner.strip():
         return HtmlFragment(inner)
-    return HtmlFragment(f'<blockquote style="{_QUOTATION}">{inner}</blockquote>')
+    lines = inner if "<pre" in inner else str(inner).strip("\n").replace("\n", "<br>\n")
+    return HtmlFragment(f'<blockquote style="{_QUOTATION}">{lines}</blockquote>')
+
+
+def preheader(value: Any) -> HtmlFragment:
+    """Return *value* as what an inbox shows behind the subject, hidden in the mail; it belongs at the beginning of the body."""
+    inner = HtmlFragment.output(value)
+    return HtmlFragment(f'<div style="{_HIDDEN}">{inner}{_PADDING}</div>' if inner.strip() else "")
 
 
 def link(value: Any, url: str) -> HtmlFragment:
@@ -104,7 +114,7 @@ def link(value: Any, url: str) -> HtmlFragment:
 
 HTML = Language(
     HtmlFragment,
-    {each.__name__: each for each in (bold, italic, underline, strike, code, pre, quote, link)},
+    {each.__name__: each for each in (bold, italic, underline, strike, code, pre, quote, link, preheader)},
     str.strip,
     body=None,
 )

@@ -33,6 +33,8 @@ NO_TEXT = "Telegram takes no empty text"
 
 _ESCAPE = re.compile(r"\\([\x01-\x7e])", re.DOTALL)
 _MAIL_SCHEMES = ("http", "https", "mailto", "tel")
+_MOST_ACTIONS = 2
+"""``Notification.maxActions`` of the browsers that show any."""
 _ACTIVE = ("script", "iframe", "object", "embed", "form", "applet")
 _HOSTILE_ATTRIBUTE = "onhostile"
 
@@ -112,10 +114,30 @@ def _json(kind: str, text: str) -> Iterator[Remark]:
         yield "error", "structure", "web_push must be the number 8030"
     if declarative and not shown.get("navigate"):
         yield "warning", "advice", "without navigate no browser shows it unless a service worker does"
+    for name in ("body", "tag", "lang", "icon", "badge", "image", "navigate"):
+        if shown.get(name) is not None and not isinstance(shown[name], str):
+            yield "error", "structure", f"{name} of a push message is a text"
+    yield from _actions(shown.get("actions", []), declarative)
     for name in ("navigate", "icon", "badge", "image"):
         url = shown.get(name)
         if url is not None and not is_web_link(url, ("https", "http")):
             yield "error" if _runs(str(url)) else "warning", "link", f"{name} is no absolute web address"
+
+
+def _actions(actions: Any, declarative: bool) -> Iterator[Remark]:
+    """Source: Notifications API, "actions"; Push API, "Declarative push message": there, each opens a URL of its own."""
+    if not isinstance(actions, list) or not all(isinstance(each, Mapping) for each in actions):
+        yield "error", "structure", "actions of a push message is a list of objects"
+        return
+    for number, action in enumerate(actions, 1):
+        if not all(isinstance(action.get(name), str) and action[name].strip() for name in ("action", "title")):
+            yield "error", "structure", f"action {number} needs an action, which is its name, and a title"
+        if declarative and not is_web_link(action.get("navigate"), ("https", "http")):
+            yield "error", "structure", f"action {number} needs a navigate, the absolute web address that it opens"
+        if not is_web_link(action.get("icon", "https://icon.example/"), ("https", "http")):
+            yield "warning", "link", f"icon of action {number} is no absolute web address"
+    if len(actions) > _MOST_ACTIONS:
+        yield "warning", "advice", f"it has {len(actions)} actions; browsers show {_MOST_ACTIONS}"
 
 
 def _line(kind: str, text: str) -> Iterator[Remark]:

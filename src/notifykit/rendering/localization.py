@@ -21,6 +21,9 @@ from notifykit.rendering.fragments import RefusedError
 __all__ = ["LOCAL_FILTERS", "come_back", "go_to"]
 
 _DIGITS = 60
+_FORMS = ("zero", "one", "two", "few", "many")
+_LIKE_ENGLISH = ("en", "de", "nl", "sv", "da", "nb", "no", "it", "es", "hu", "el", "fi", "et", "bg")
+"""Languages with one form for 1 and one for the other whole numbers."""
 _WIDTHS = ("short", "medium", "long", "full")
 
 
@@ -40,15 +43,16 @@ def _babel() -> Any:
 class _Place:
     locale: str
     zone: tzinfo
+    language: str = "en"
 
 
 _NOWHERE = _Place("en", UTC)
 _PLACE: ContextVar[_Place] = ContextVar("notifykit_place", default=_NOWHERE)
 
 
-def go_to(locale: str | None, timezone: str | None) -> Token[_Place]:
-    """Format for this locale and time zone until :func:`come_back` is called with the answer."""
-    return _PLACE.set(_place(locale, timezone))
+def go_to(locale: str | None, timezone: str | None, language: str | None = None) -> Token[_Place]:
+    """Format for this locale and time zone, words in this *language*, until :func:`come_back` is called with the answer."""
+    return _PLACE.set(_place(locale, timezone, language))
 
 
 def come_back(token: Token[_Place]) -> None:
@@ -77,8 +81,8 @@ def _locale(name: str) -> str:
 
 
 @lru_cache(4096)
-def _place(locale: str | None, timezone: str | None) -> _Place:
-    return _Place(_locale(locale[:40]) if locale else "en", _zone(timezone[:60]) if timezone else UTC)
+def _place(locale: str | None, timezone: str | None, language: str | None) -> _Place:
+    return _Place(_locale(locale[:40]) if locale else "en", _zone(timezone[:60]) if timezone else UTC, language or "en")
 
 
 def _moment(value: Any) -> datetime | None:
@@ -174,6 +178,25 @@ def format_currency(value: Any, currency: str) -> Any:
     return _babel().numbers.format_currency(number, currency, locale=_PLACE.get().locale)
 
 
+def choose_plural(value: Any, *, other: Any, locale: str | None = None, **forms: Any) -> Any:
+    """Return the form of a word that goes with a number: ``zero``, ``one``, ``two``, ``few``, ``many`` or *other*, by CLDR's rules.
+
+    The rules are those of the locale whose folder the template stands in, and English ones for a template in no such folder;
+    *locale* says otherwise. A form that is not given is *other*.
+    """
+    number = _number(value)
+    if unknown := sorted(set(forms) - set(_FORMS)):
+        raise RefusedError(f"plural has no form {unknown[0]}; there are {', '.join(_FORMS)} and other")
+    if number is None:
+        raise RefusedError("plural takes a number")
+    name = locale or _PLACE.get().language
+    if _babel() is not None:
+        return forms.get(_babel().Locale.parse(_locale(name)).plural_form(abs(number)), other)
+    if name.partition("-")[0].partition("_")[0].lower() not in _LIKE_ENGLISH:
+        raise MissingExtraError('plural forms need an optional dependency: pip install "notifykit[i18n]"', extra="i18n")
+    return forms.get("one", other) if abs(number) == 1 else other
+
+
 def _text(value: Any, wanted: type) -> Any:
     if value is None or isinstance(value, str):
         return value
@@ -186,4 +209,5 @@ LOCAL_FILTERS: Mapping[str, Callable[..., Any]] = {
     "time": format_time,
     "number": format_number,
     "currency": format_currency,
+    "plural": choose_plural,
 }

@@ -39,7 +39,7 @@ _MOST_PLANS = 4096
 
 @frozen
 class PlannedPart:
-    """One part that is rendered; *declared* is None where only another part is made from it."""
+    """One part that is rendered; *declared* is None where only another part is made from it, *locale* is its file's."""
 
     name: str
     path: str
@@ -48,6 +48,7 @@ class PlannedPart:
     template: Template
     declared: Part | None
     overflow: Overflow
+    locale: str | None = None
 
 
 @frozen
@@ -111,7 +112,8 @@ class Loaded:
             found.append(self._needed(environment, template, part, markup, name))
             compiled = environment.get_template(name)
             over = overflow.get(part, Overflow.ERROR)
-            planned.append(PlannedPart(part, path, markup, environment.language, compiled, parts.get(part), over))
+            locale = self.catalogue.find(path, chain)[0].locale
+            planned.append(PlannedPart(part, path, markup, environment.language, compiled, parts.get(part), over, locale))
         required = frozenset(name for each in found for name in each.required)
         optional = frozenset(name for each in found for name in each.optional)
         variables = Variables(required, optional - required).without(description.optional)

@@ -2,12 +2,14 @@
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from difflib import get_close_matches
 from itertools import islice
-from typing import Any
+from typing import Any, TypeAlias
 
 from attrs import evolve
 from jinja2 import Template
 
+from notifykit._attachments import Attachment
 from notifykit._messages import Content, Lane, Markup, Part
 from notifykit.abc import Renderer
 from notifykit.errors import ConfigurationError, MissingVariablesError, NotifykitError
@@ -20,6 +22,7 @@ from notifykit.rendering.growth import allow, settle
 from notifykit.rendering.language import InvalidTextError
 from notifykit.rendering.localization import LOCAL_FILTERS, come_back, go_to
 from notifykit.rendering.overflow import carried
+from notifykit.rendering.pictures import find_pictures
 from notifykit.rendering.plain_text import html_to_text
 from notifykit.rendering.plans import LANGUAGES, Loaded, Plan, PlannedPart, guarded
 from notifykit.rendering.sources import Source, SourceLike, built_in_templates, to_source
@@ -27,6 +30,8 @@ from notifykit.rendering.text import TEXT
 from notifykit.rendering.variables import Variables
 
 __all__ = ["JinjaRenderer"]
+
+Filter: TypeAlias = Callable[..., Any]
 
 _COUNTED_TOGETHER = 64
 """Pieces of output that are taken before their length is added up."""
@@ -41,7 +46,8 @@ class JinjaRenderer(Renderer):
         built_in: whether notifykit's own templates are there.
         auto_reload: look for changed files at every call; for development.
         inline_css: write style sheets into the tags of HTML parts, where css-inline is installed.
-        filters: more filters for all templates, by name; what they return is escaped.
+        filters: more filters for all templates, by name; or one for each markup. What they return is escaped, unless it is a
+            fragment, as ``notifykit.rendering.html.bold(value)`` makes one.
         max_source: bytes of one template file.
         max_output: characters of one rendered part, counted while it is rendered, and of each text or list on the way to it.
         max_steps: rounds of loops and calls of macros in one message.
@@ -56,7 +62,7 @@ class JinjaRenderer(Renderer):
         built_in: bool = True,
         auto_reload: bool = False,
         inline_css: bool = True,
-        filters: Mapping[str, Callable[..., Any]] | None = None,
+        filters: Mapping[str, Filter | Mapping[Markup, Filter]] | None = None,
         max_source: int = 256 * 1024,
         max_output: int = 1_000_000,
         max_steps: int = 1_000_000,
@@ -121,26 +127,33 @@ class JinjaRenderer(Renderer):
         timezone: str | None = None,
     ) -> Content:
         """Return the content of one notification; every value escaped by the markup of its part."""
-        plan = self._load().plan(template, kind, parts, locale)
+        loaded = self._load()
+        plan = loaded.plan(template, kind, parts, locale)
         _check_variables(plan, kind, variables)
+        pictures: list[Attachment] = []
         values = {**dict.fromkeys(plan.description.optional), **variables}
         rendered: dict[str, str] = {}
         sent: dict[str, tuple[str, ...]] = {}
-        place, budget = go_to(locale, timezone), allow(self._max_steps, self._max_output)
+        budget = allow(self._max_steps, self._max_output)
         try:
             for part in plan.parts:
-                text, pieces = self._part(plan.description, part, values)
+                place = go_to(locale, timezone, part.locale)
+                try:
+                    text, pieces = self._part(plan.description, part, values)
+                finally:
+                    come_back(place)
                 rendered[part.name] = text
                 if part.declared is not None:
                     sent[part.name] = pieces
+                    if part.markup is Markup.HTML:
+                        pictures += find_pictures(loaded.catalogue, template, kind, text, loaded.catalogue.chain(locale))
         finally:
             settle(budget)
-            come_back(place)
         for name, (declared, overflow) in plan.derived.items():
             text = html_to_text(rendered["html"])
             call = lambda t=text, d=declared, o=overflow: carried(TEXT, t, d.limit, o)  # noqa: E731
             sent[name] = guarded(call, template, name, f"{template}/{kind}.html.j2")
-        return _content({name: sent[name] for name in parts if name in sent})
+        return _content({name: sent[name] for name in parts if name in sent}, tuple(pictures))
 
     def _part(self, description: Description, part: PlannedPart, values: dict[str, Any]) -> tuple[str, tuple[str, ...]]:
         """Return the text of a part, and the pieces that are sent of it."""
@@ -168,6 +181,10 @@ class JinjaRenderer(Renderer):
             pieces += some
         return "".join(pieces)
 
+    def _filters_for(self, markup: Markup) -> Mapping[str, Filter]:
+        own = {name: each.get(markup) if isinstance(each, Mapping) else each for name, each in self._filters.items()}
+        return {**LOCAL_FILTERS, **{name: each for name, each in own.items() if each is not None}}
+
     def _load(self) -> Loaded:
         now = self._now
         if now is not None and not self._auto_reload:
@@ -177,8 +194,8 @@ class JinjaRenderer(Renderer):
             if self._now is None or self._now.catalogue.sources != listed:
                 catalogue = Catalogue(listed)
                 loader = Loader(catalogue, self._max_source)
-                filters = {**LOCAL_FILTERS, **self._filters}
-                self._now = Loaded(catalogue, {each: MarkupEnvironment(LANGUAGES[each], loader, filters) for each in LANGUAGES})
+                made = {each: MarkupEnvironment(LANGUAGES[each], loader, self._filters_for(each)) for each in LANGUAGES}
+                self._now = Loaded(catalogue, made)
             return self._now
 
 
@@ -194,16 +211,18 @@ def _check_variables(plan: Plan, kind: str, variables: Mapping[str, Any]) -> Non
     missing = [name for name in plan.variables.required if name not in variables]
     if missing:
         template, names = plan.description.name, tuple(sorted(missing))
-        raise MissingVariablesError(f"{template} on {kind} needs {', '.join(names)}", template, "", names)
+        spare = sorted(set(variables) - plan.variables.required - plan.variables.optional)
+        near = [f"is {given[0]} meant for {name}?" for name in names if (given := get_close_matches(name, spare, 1, 0.75))]
+        raise MissingVariablesError("; ".join([f"{template} on {kind} needs {', '.join(names)}", *near]), template, "", names)
 
 
-def _content(sent: Mapping[str, tuple[str, ...]]) -> Content:
+def _content(sent: Mapping[str, tuple[str, ...]], pictures: tuple[Attachment, ...]) -> Content:
     """Put the pieces together: a part that is in one piece stands in each of them."""
     number = max(map(len, sent.values()), default=1)
     if number == 1:
-        return Content({part: pieces[0] for part, pieces in sent.items()})
+        return Content({part: pieces[0] for part, pieces in sent.items()}, attachments=pictures)
     first, *rest = [
         Content({part: pieces[min(place, len(pieces) - 1)] for part, pieces in sent.items()}, place + 1, total=number)
         for place in range(number)
     ]
-    return evolve(first, rest=tuple(rest))
+    return evolve(first, rest=tuple(rest), attachments=pictures)

@@ -10,8 +10,10 @@ from attrs import field, frozen
 
 from notifykit.errors import ConfigurationError
 
-__all__ = ["Source", "SourceLike", "built_in_templates", "to_source"]
+__all__ = ["PICTURES", "Source", "SourceLike", "built_in_templates", "to_source"]
 
+PICTURES = (".gif", ".jpeg", ".jpg", ".png", ".webp")
+"""Endings of the files that an HTML part can show at ``src="cid:NAME"``."""
 _DEPTH = 8
 
 
@@ -27,7 +29,7 @@ class Source(Protocol):
         ...
 
 
-SourceLike: TypeAlias = "str | Path | Traversable | Mapping[str, str] | Source"
+SourceLike: TypeAlias = "str | Path | Traversable | Mapping[str, str] | Mapping[str, str | bytes] | Source"
 
 
 @frozen
@@ -40,29 +42,35 @@ class _Tree:
     def paths(self) -> Mapping[str, float]:
         if not self.root.is_dir():
             raise ConfigurationError(f"there is no template folder {self.name}")
-        return dict(_walk(self.root, "", _DEPTH))
+        return dict(_walk(self.root, "", ()))
 
     def read(self, path: str) -> bytes:
         return self.root.joinpath(*path.split("/")).read_bytes()
 
 
-def _walk(folder: Traversable, prefix: str, depth: int) -> Iterator[tuple[str, float]]:
+def _walk(folder: Traversable, prefix: str, around: tuple[object, ...]) -> Iterator[tuple[str, float]]:
+    """Yield the files below *folder*; a symbolic link to a folder *around* it leads nowhere new."""
+    around = (*around, folder.resolve() if isinstance(folder, Path) else folder)
+    if around[-1] in around[:-1]:
+        return
     for each in sorted(folder.iterdir(), key=lambda each: each.name):
-        if each.is_dir() and depth:
-            yield from _walk(each, f"{prefix}{each.name}/", depth - 1)
-        elif each.name.endswith((".j2", ".toml")):
+        if each.is_dir():
+            if len(around) <= _DEPTH:
+                yield from _walk(each, f"{prefix}{each.name}/", around)
+        elif each.name.lower().endswith((".j2", ".toml", *PICTURES)):
             yield f"{prefix}{each.name}", each.stat().st_mtime if isinstance(each, Path) else 0.0
 
 
 @frozen
 class _Memory:
-    texts: Mapping[str, str] = field(repr=False)
+    texts: Mapping[str, str | bytes] = field(repr=False)
 
     def paths(self) -> Mapping[str, float]:
         return dict.fromkeys(self.texts, 0.0)
 
     def read(self, path: str) -> bytes:
-        return self.texts[path].encode()
+        text = self.texts[path]
+        return text if isinstance(text, bytes) else text.encode()
 
 
 def built_in_templates() -> Source:

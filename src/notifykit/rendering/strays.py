@@ -9,6 +9,7 @@ from jinja2.meta import find_referenced_templates
 
 from notifykit._messages import Part
 from notifykit.rendering.catalogue import Catalogue
+from notifykit.rendering.sources import PICTURES
 
 __all__ = ["files_of", "find_strays"]
 
@@ -43,7 +44,12 @@ def find_strays(catalogue: Catalogue, template: str, kinds: Mapping[str, Mapping
     used = {each for path in files_of(catalogue, template) for each in _referred(catalogue, path)}
     for path in sorted(path for path in catalogue.paths if path.startswith(f"{template}/")):
         folders, name = path.split("/")[1:-1], path.rpartition("/")[2]
-        if path in used or any(each.startswith("_") for each in (*folders, name)) or (name == "template.toml" and not folders):
+        if (
+            path in used
+            or name.lower().endswith(PICTURES)
+            or any(each.startswith("_") for each in (*folders, name))
+            or (name == "template.toml" and not folders)
+        ):
             continue
         if len(folders) > 1 or any(not _LOCALE.fullmatch(each) for each in folders):
             yield path, f"{'/'.join(folders)} is no locale such as cs or cs-CZ"

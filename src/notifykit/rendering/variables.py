@@ -6,6 +6,7 @@ given to ``default``, is optional. Includes, layouts, blocks with ``super()`` an
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from difflib import get_close_matches
 
 from attrs import define, field, frozen
 from jinja2 import TemplateNotFound, TemplateSyntaxError, nodes
@@ -77,8 +78,10 @@ class _Walk:
         try:
             known = _Known(known.names | {"self"}, known.names | {"self"})
             while name:
+                source = self.environment.loader.get_source(self.environment, name)[0]  # type: ignore[union-attr]
+                tree = self.environment.parse(source, name, name.rpartition("|")[2])
+                self._check_filters(tree, name)
                 self.environment.get_template(name)
-                tree = self.environment.parse(self.environment.loader.get_source(self.environment, name)[0], name)  # type: ignore[union-attr]
                 for block in tree.find_all(nodes.Block):
                     self._blocks.setdefault(block.name, []).append((name, block))
                 name, known = self._level(tree, name, known)
@@ -99,6 +102,10 @@ class _Walk:
         if not parents or parents[0] == self._path[-1]:
             return "", known
         parent = self.environment.join_path(parents[0], name)
+        try:
+            self.environment.get_template(parent)
+        except TemplateNotFound:
+            raise self._absent(parents[0], extends) from None
         self._path = (*self._path, parent)
         return ("" if parent in self._path[:-1] else parent), known
 
@@ -140,9 +147,15 @@ class _Walk:
         else:
             self._children(node, known)
 
+    def _check_filters(self, tree: nodes.Template, name: str) -> None:
+        """Find unknown filters before jinja2 does, whose words do not say what there is."""
+        for node in tree.find_all(nodes.Filter):
+            if node.name not in self.environment.filters:
+                near = get_close_matches(node.name, self.environment.filters, 1, 0.7)
+                reason = f"no filter of {self.environment.fragment.markup.value} is named {node.name!r}"
+                raise _wrong(f"{reason}; did you mean {near[0]}?" if near else reason, node, name)
+
     def _filter(self, node: nodes.Filter, known: _Known) -> None:
-        if node.name not in self.environment.filters:
-            raise TemplateSyntaxError(f"No filter named {node.name!r}.", node.lineno, filename=self._path[-1].rpartition("|")[2])
         guarded = node.name in ("default", "d") and isinstance(node.node, nodes.Name)
         if guarded:
             self._mention(node.node, known)
@@ -245,7 +258,7 @@ class _Walk:
                 self._refer(name, known if node.with_context else None)
             except TemplateNotFound:
                 if not node.ignore_missing and name == names[-1]:
-                    raise
+                    raise self._absent(name, node) from None
             else:
                 return
 
@@ -260,7 +273,15 @@ class _Walk:
     def _imported(self, node: nodes.Import | nodes.FromImport, known: _Known) -> None:
         self._expression(node.template, known)
         for name in self._constants(node.template):
-            self._refer(name, known if node.with_context else None)
+            try:
+                self._refer(name, known if node.with_context else None)
+            except TemplateNotFound:
+                raise self._absent(name, node) from None
+
+    def _absent(self, name: str, node: nodes.Node) -> TemplateSyntaxError:
+        near = self.environment.near(name)
+        file = next(each for each in reversed(self._path) if each)
+        return _wrong(f"it refers to {name!r}, which does not exist{f'; did you mean {near!r}?' if near else ''}", node, file)
 
     def _refer(self, name: str, known: _Known | None) -> None:
         full = self.environment.join_path(name, self._path[-1])
@@ -275,6 +296,10 @@ class _Walk:
         for each in parts:
             if isinstance(each, nodes.Const):
                 yield from (each.value,) if isinstance(each.value, str) else each.value
+
+
+def _wrong(reason: str, node: nodes.Node, file: str) -> TemplateSyntaxError:
+    return TemplateSyntaxError(reason, node.lineno, filename=file.rpartition("|")[2])
 
 
 def _stored(target: nodes.Node) -> list[str]:

@@ -16,6 +16,7 @@ from notifykit._messages import Content, Markup, Part
 from notifykit.abc import Renderer
 from notifykit.errors import NotifykitError, TemplateSyntaxError
 from notifykit.rendering.checking import Finding, Taker, check_templates, jinja_renderer, kinds_of
+from notifykit.rendering.pictures import written_in
 from notifykit.rendering.preview.looks import Bubble, Card, Letter, Plain, bubble, card, in_scheme, plain
 from notifykit.rendering.renderer import JinjaRenderer
 from notifykit.rendering.samples import base_variables
@@ -153,7 +154,7 @@ def _show(
 
 def _look(kind: str, locale: str | None, parts: Mapping[str, Part], content: Content) -> _Shown:
     if kind == "email":
-        html = content.get("html") or ""
+        html = written_in(content.get("html") or "", {each.name: each for each in content.attachments})
         letter = Letter(content.get("subject") or "", in_scheme(html, "light"), in_scheme(html, "dark"), content.get("text") or "")
         return _Shown(kind, locale, letter)
     bubbles: list[Bubble] = []

@@ -97,10 +97,15 @@ def _blocks(reading: Reading) -> Iterator[tuple[str, Sequence[Run]]]:
     for place in range(1, len(reading.text) + 1):
         if place == len(reading.text) or _block(reading, place) != _block(reading, start):
             kind = _block(reading, start)[0]
-            runs = [*_runs(reading, start, place)]
+            runs = [*_runs(reading, start + _ended(reading, start, kind), place)]
             if kind != "text" or any(run.text.strip("\n") for run in runs):
                 yield kind, runs
             start = place
+
+
+def _ended(reading: Reading, start: int, kind: str) -> int:
+    """Return 1 for the newline that ends the quotation before a text: that is no empty line."""
+    return int(kind == "text" and start > 0 and reading.quotes[start - 1] is not None and reading.text[start] == "\n")
 
 
 def _block(reading: Reading, place: int) -> tuple[str, int]:
