@@ -4,6 +4,7 @@ import os
 import signal
 import sqlite3
 import sys
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, ClassVar
@@ -12,6 +13,7 @@ import anyio
 
 from notifykit import Address, Content, Markup, Message, Notifier, Outbox, Part, Recipient
 from notifykit.abc import Channel
+from notifykit.errors import BusUnavailableError
 
 ADA = Recipient("user:1", {"sms": "+15550001"})
 
@@ -92,7 +94,8 @@ async def main() -> None:
             elif role == "work":
                 await notifier.drain()
             else:
-                await notifier.relay()
+                with suppress(BusUnavailableError):  # two that write without a pause may keep SQLite's lock from a third
+                    await notifier.relay()
             number += 1
             print(number, flush=True)  # noqa: T201 - what it says is what the test hears
 
