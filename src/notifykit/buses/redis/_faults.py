@@ -1,5 +1,6 @@
 """What each exception of redis-py means to the caller. Texts say what to do and show no address, password or body."""
 
+import re
 from typing import Final
 
 from redis import exceptions as theirs
@@ -25,6 +26,9 @@ NOT_DONE: Final = (
     *SOON,
 )
 """Refused before anything was done."""
+_IN_SCRIPT: Final = ("ACL failure in script", "The user executing the script can't")
+"""What a right that was taken away since the opening is told by, where a script lacks it."""
+_COMMAND: Final = re.compile(r"to run the '([a-z|]+)'")
 
 
 def is_elsewhere(error: BaseException) -> bool:
@@ -40,7 +44,7 @@ def fault(error: Exception, sent: bool) -> NotifykitError:
         case theirs.AuthenticationError() | theirs.AuthenticationWrongNumberOfArgsError() | theirs.AuthorizationError():
             return ConfigurationError("the Redis server refuses the user or password: check both, and that the user is on in its ACL")
         case theirs.NoPermissionError():
-            return ConfigurationError("the Redis user may not run what the bus needs: give it the rights that the manual lists")
+            return _not_allowed(error)
         case theirs.OutOfMemoryError():
             return BusFullError("the Redis server is at its maxmemory; nothing was stored. Claims and settles go on, so it drains")
         case theirs.ReadOnlyError():
@@ -63,11 +67,19 @@ def fault(error: Exception, sent: bool) -> NotifykitError:
             return ForeignStoreError("a key of this bus's name holds something else in Redis: choose another name for the bus")
         case theirs.ResponseError() if code in ("MISCONF", "NOREPLICAS", "BUSY", "UNKILLABLE"):
             return BusUnavailableError(f"the Redis server refuses to write now ({code}); its log says why", maybe_done=False)
+        case theirs.ResponseError() if any(words in str(error) for words in _IN_SCRIPT):
+            return _not_allowed(error)
         case theirs.ResponseError() if code == "NOAUTH":
             return ConfigurationError("the Redis server wants a password: redis://:password@host, or a user of its ACL")
         case theirs.ResponseError() if "max number of clients" in str(error):
             return BusUnavailableError("the Redis server takes no more connections: raise its maxclients")
     return BusUnavailableError(f"the Redis server answered with an error ({type(error).__name__} {_plain(code)})", maybe_done=maybe_done)
+
+
+def _not_allowed(error: Exception) -> ConfigurationError:
+    found = _COMMAND.search(str(error))
+    what = f"run {found[1]}" if found else "use the keys of the bus (~nk:{name}:*)" if "access" in str(error) else "run what the bus needs"
+    return ConfigurationError(f"the Redis user may not {what}: give it the rights that the manual lists")
 
 
 def _plain(code: str) -> str:

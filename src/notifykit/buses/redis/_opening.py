@@ -10,6 +10,7 @@ from redis import exceptions
 from notifykit.buses.redis._faults import fault
 from notifykit.buses.redis._keys import Keys
 from notifykit.buses.redis._link import Confirmation
+from notifykit.buses.redis._rights import check_rights
 from notifykit.buses.redis._servers import ask
 from notifykit.buses.redis._settings import Durability
 from notifykit.errors import ConfigurationError, SchemaTooNewError
@@ -28,7 +29,7 @@ def check_server(connection: Any, keys: Keys, durability: Durability, shards: in
     """Refuse a server that would lose messages or cannot run the scripts; say in the log what may be lost nevertheless.
 
     Raises:
-        ConfigurationError: too old, evicts, or cannot do what *durability* asks for.
+        ConfigurationError: too old, evicts, cannot do what *durability* asks for, or does not let this user do what the bus does.
         ForeignStoreError, SchemaTooNewError: what the store is.
     """
     info = _info(connection)
@@ -45,6 +46,7 @@ def check_server(connection: Any, keys: Keys, durability: Durability, shards: in
     else:
         _log.warning("the Redis user may not run INFO: whether the server deletes or loses messages could not be looked at")
     _check_schema(connection, keys)
+    check_rights(connection, keys, durability)
     if shards is not None:
         _check_shards(connection, keys, shards)
 

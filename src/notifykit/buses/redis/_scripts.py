@@ -23,6 +23,7 @@ _PIECES = {
     "put": ("base", "write", "facts"),
     "remove": ("base", "write", "facts"),
     "windows": ("base", "write"),
+    "probe": (),
 }
 # A script that stores something new is refused by a full server. One that ends something is not, so that it drains.
 _FLAGS = {
