@@ -320,7 +320,7 @@ def check_batch(envelopes: Sequence[Envelope]) -> None:
 
     Raises:
         PayloadTooLargeError: more than 1,000 messages or 4 MiB, or a body over 256 KiB.
-        ConfigurationError: a name or key over 200 bytes, or an empty id or channel.
+        ConfigurationError: a name or key over 200 bytes or not Unicode, or an empty id or channel.
     """
     if len(envelopes) > MAX_BATCH:
         raise PayloadTooLargeError(f"{len(envelopes)} messages in one call; at most {MAX_BATCH}", size=len(envelopes), limit=MAX_BATCH)
@@ -331,8 +331,8 @@ def check_batch(envelopes: Sequence[Envelope]) -> None:
         if size > MAX_BODY_BYTES:
             raise PayloadTooLargeError(f"message {each.id} has {size} bytes; at most {MAX_BODY_BYTES}", size=size, limit=MAX_BODY_BYTES)
         for name in (each.id, each.channel, each.idempotency_key, each.group, each.recipient_id, each.template):
-            if name and len(name) > 50 and len(name.encode(errors="replace")) > MAX_KEY_BYTES:
-                raise ConfigurationError(f"message {each.id[:50]}: an id, name or key is longer than {MAX_KEY_BYTES} bytes")
+            if name and (len(name) > 50 or not name.isascii()):
+                _check_name(name, each.id)
         if not each.id or not each.channel:
             raise ConfigurationError("a message needs an id and a channel")
         if not isinstance(each.lane, Lane):
@@ -341,6 +341,17 @@ def check_batch(envelopes: Sequence[Envelope]) -> None:
             raise ConfigurationError(f"message {each.id}: max_attempts must be at least 1")
     if total > MAX_BATCH_BYTES:
         raise PayloadTooLargeError(f"{total} bytes in one call; at most {MAX_BATCH_BYTES}", size=total, limit=MAX_BATCH_BYTES)
+
+
+def _check_name(name: str, message_id: str) -> None:
+    try:
+        size = len(name.encode())
+    except UnicodeEncodeError:
+        raise ConfigurationError(
+            f"message {message_id[:50]!a}: an id, name or key has half a surrogate pair in it, which is no text"
+        ) from None
+    if size > MAX_KEY_BYTES:
+        raise ConfigurationError(f"message {message_id[:50]}: an id, name or key is longer than {MAX_KEY_BYTES} bytes")
 
 
 def check_claim(lanes: Mapping[Lane, int], limit: int, lease: timedelta) -> None:

@@ -60,6 +60,7 @@ WITHIN_A_SHARD = {
     "retries_at_one_time_come_in_the_order_in_which_they_were_settled",
     "a_release_to_a_time_waits_for_it",
     "a_replayed_message_waits_at_the_tail",
+    "an_advanced_message_is_due_now_at_the_tail",
     "a_replay_removes_an_expiry_that_has_passed",
     "a_change_takes_the_first_of_its_filter",
     "purge_removes_the_dead",

@@ -7,6 +7,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from attrs import evolve
 
 from notifykit._claims import Envelope, Filter
 from notifykit._messages import Lane
@@ -43,7 +44,18 @@ def test_a_path_that_is_no_file_is_refused(given):
 
 
 @pytest.mark.parametrize(
-    "url", ["sqlite://", "sqlite:///", "sqlite:///:memory:", "sqlite://host/x.db", "sqlite:///x.db?mode=ro", "sqlite:///x.db?durability=no"]
+    "url",
+    [
+        "sqlite://",
+        "sqlite:///",
+        "sqlite:///:memory:",
+        "sqlite://host/x.db",
+        "sqlite:///x.db?mode=ro",
+        "sqlite:///x.db?durability=no",
+        "sqlite:///x.db?campaign_after=no",
+        "sqlite:///x.db?campaign_after=0",
+        "sqlite:///x.db?idempotency_ttl=-1",
+    ],
 )
 def test_a_url_that_means_nothing_is_refused(url):
     with pytest.raises(ConfigurationError):
@@ -58,6 +70,16 @@ def test_a_bus_in_memory_is_pointed_to():
 def test_three_slashes_are_relative_and_four_absolute():
     assert SQLiteBus.from_url("sqlite:///var/x.db").path == Path.cwd() / "var/x.db"
     assert SQLiteBus.from_url("sqlite:////var/x.db?durability=normal").path == Path("/var/x.db")
+
+
+async def test_what_a_url_says_of_keys_and_lanes_holds(path):
+    async with SQLiteBus.from_url(f"sqlite:///{path}?idempotency_ttl=0&campaign_after=1") as bus:
+        for name, lane in (("a", Lane.TRANSACTIONAL), ("b", Lane.TRANSACTIONAL), ("c", Lane.CAMPAIGN)):
+            await bus.enqueue([evolve(envelope(name), lane=lane, idempotency_key=name)])
+        claims = (await bus.claim("email", dict.fromkeys(Lane, 3), 3, timedelta(seconds=60))).claims
+        assert [each.envelope.id for each in claims] == ["a", "c", "b"]
+        await bus.settle([Settlement(each, Ack()) for each in claims])
+        assert (await bus.enqueue([evolve(envelope("d"), idempotency_key="a")]))[0].duplicate_of is None
 
 
 @pytest.mark.parametrize("arguments", [{"durability": "some"}, {"campaign_after": 0}, {"idempotency_ttl": timedelta(-1)}])

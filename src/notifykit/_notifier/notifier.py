@@ -3,6 +3,7 @@
 import enum
 import os
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from datetime import timedelta
 from typing import Any, Self, Unpack, cast
 
@@ -21,6 +22,7 @@ from notifykit._notifier.open_channels import OpenChannels
 from notifykit._notifier.openings import close_shared, open_shared
 from notifykit._notifier.operating import Operating
 from notifykit._notifier.relaying import Relaying
+from notifykit._notifier.retention import retaining
 from notifykit._notifier.tracing import traced
 from notifykit._outbox import DBAPIConnection, Outbox
 from notifykit._outcomes import RetryPolicy
@@ -68,6 +70,7 @@ class Notifier(Relaying, Campaigning, Operating):
             share, or an async function from the file to its bytes.
         unsubscribe: makes the one-click links of campaigns; None says that there are none.
         outbox: a table of the application's own database, for ``enqueue(..., connection=...)``.
+        keep_dead_letters: how long a worker keeps those of its channels; None: until somebody purges them.
         lease: how long a worker's claim is its own without a sign of life.
         grace: how long sends may take to finish when the worker is stopped.
         clock: for tests.
@@ -90,6 +93,7 @@ class Notifier(Relaying, Campaigning, Operating):
         attachments: AttachmentSource | None = None,
         unsubscribe: UnsubscribeLinks | _Unset | None = _Unset.UNSET,
         outbox: Outbox | None = None,
+        keep_dead_letters: timedelta | None = None,
         lease: timedelta = timedelta(seconds=60),
         grace: timedelta = timedelta(seconds=25),
         clock: Clock | None = None,
@@ -109,6 +113,9 @@ class Notifier(Relaying, Campaigning, Operating):
         self._find_attachment = source_of(attachments)
         self._links = unsubscribe if isinstance(unsubscribe, UnsubscribeLinks) else None
         self._outbox = outbox
+        if keep_dead_letters is not None and keep_dead_letters <= timedelta(0):
+            raise ConfigurationError("keep_dead_letters must be longer than nothing; None keeps them")
+        self._keep_dead_letters = keep_dead_letters
         self._lease = lease
         self._grace = grace
         self._clock = clock or SystemClock()
@@ -261,7 +268,7 @@ class Notifier(Relaying, Campaigning, Operating):
         """
         worker = await self._worker()
         try:
-            async with stop_on_signals(worker.stop, signals), self._relayed():
+            async with stop_on_signals(worker.stop, signals), self._retaining(), self._relayed():
                 await worker.run()
         finally:
             self._forget(worker)
@@ -270,7 +277,7 @@ class Notifier(Relaying, Campaigning, Operating):
         """Work until the outbox, and these channels on the bus, are empty. Retries and limits are waited for."""
         worker = await self._worker()
         try:
-            async with self._relayed() as emptied:
+            async with self._retaining(), self._relayed() as emptied:
                 await emptied.wait()
                 await worker.drain()
         finally:
@@ -310,6 +317,9 @@ class Notifier(Relaying, Campaigning, Operating):
         if found is None:
             raise UnknownRecipientError(f"there is no recipient {recipient}", recipient_id=recipient)
         return found
+
+    def _retaining(self) -> AbstractAsyncContextManager[None]:
+        return retaining(self.bus, self.channels, self._keep_dead_letters, self._clock)
 
     def _limits(self, name: str) -> str:
         limits = self._policies[name].limits

@@ -92,15 +92,24 @@ class SQLiteBus(Bus):
 
     @classmethod
     def from_url(cls, url: str) -> Self:
-        """Make a bus from ``sqlite:///relative.db`` or ``sqlite:////absolute.db``, with ``?durability=normal`` if wanted.
+        """Make a bus from ``sqlite:///relative.db`` or ``sqlite:////absolute.db``.
+
+        Parameters: ``durability`` (``full`` or ``normal``), ``idempotency_ttl`` (seconds), ``campaign_after``.
 
         Raises: ConfigurationError.
         """
         parsed = parse_url(url)
-        parsed.only("durability")
+        parsed.only("durability", "idempotency_ttl", "campaign_after")
         if parsed.host or parsed.user:
             raise ConfigurationError("sqlite:// takes a path behind three slashes (relative) or four (absolute): sqlite:///notify.db")
-        return cls(parsed.path, durability=cast("Durability", parsed.query.get("durability", "full")))
+        options: dict[str, Any] = {}
+        if "durability" in parsed.query:
+            options["durability"] = parsed.query["durability"]
+        if "idempotency_ttl" in parsed.query:
+            options["idempotency_ttl"] = timedelta(seconds=checks.number(parsed.query["idempotency_ttl"], "idempotency_ttl"))
+        if "campaign_after" in parsed.query:
+            options["campaign_after"] = checks.number(parsed.query["campaign_after"], "campaign_after")
+        return cls(parsed.path, **options)
 
     def __repr__(self) -> str:
         return f"<SQLiteBus {str(self.path)!r} {'open' if self._owner.is_open else 'closed'}>"

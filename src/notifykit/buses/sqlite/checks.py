@@ -11,7 +11,7 @@ from notifykit._outcomes import Ack, Bury, Release, Retry, Settlement
 from notifykit.abc import Window
 from notifykit.errors import ConfigurationError, PayloadTooLargeError
 
-__all__ = ["fact", "hold", "key", "keys_limit", "limit", "ms", "path", "seq", "settlements", "windows"]
+__all__ = ["fact", "hold", "key", "keys_limit", "limit", "ms", "number", "path", "seq", "settlements", "windows"]
 
 MAX_VALUE_BYTES = 4 * 1024
 """Bytes of one value in a ledger."""
@@ -26,6 +26,13 @@ def path(given: str | Path) -> Path:
     if "\0" in text:
         raise ConfigurationError("the path of the SQLite bus has a NUL in it")
     return Path(text).absolute()
+
+
+def number(text: str, name: str) -> int:
+    """Return the whole number that a URL's parameter is; refuse what is none."""
+    if not (text.isascii() and text.isdigit() and len(text) < 10):
+        raise ConfigurationError(f"sqlite://… takes a whole number for {name}")
+    return int(text)
 
 
 def ms(duration: timedelta) -> int:

@@ -42,7 +42,9 @@ async def a_batch_over_the_limit_is_refused(make: MakeStore) -> None:
 async def enqueue_is_all_or_nothing(make: MakeStore) -> None:
     """If one message of a call cannot be stored, none is."""
     async with fresh(make) as stand:
-        for fields in ({"id": ""}, {"channel": ""}, {"lane": "transactional"}, {"max_attempts": 0}, {"idempotency_key": "k" * 201}):
+        long, half = "k" * 201, "half of a pair: \ud800"
+        faults: list[dict[str, Any]] = [{"id": ""}, {"channel": ""}, {"lane": "transactional"}, {"max_attempts": 0}]
+        for fields in [*faults, {"idempotency_key": long}, {"id": half}, {"template": half}]:
             bad = Envelope(**cast("Any", {"id": "bad", "channel": EMAIL, "lane": TRANSACTIONAL, **fields}))
             async with refuses(ConfigurationError, stand):
                 await stand.bus.enqueue([stand.envelope("good 1"), bad, stand.envelope("good 2")])
