@@ -28,6 +28,7 @@ from notifykit._notifications import Notification
 from notifykit._notifier.campaign import OnProgress, Progress
 from notifykit._notifier.campaigning import CampaignStatus
 from notifykit._notifier.compose import CampaignOptions, MessageOptions, Options
+from notifykit._notifier.configured import Configured
 from notifykit._notifier.dead_letters import DeadLetter
 from notifykit._notifier.health import Health
 from notifykit._notifier.loop_thread import LoopThread
@@ -48,7 +49,7 @@ _LOOK = 0.5
 _Recipients = Recipient | str | Sequence[Recipient | str]
 
 
-class Notifier:
+class Notifier(Configured):
     """:class:`notifykit.Notifier` for synchronous code; takes the same arguments, or an asynchronous notifier to drive.
 
     ``find_recipient`` may be a plain function here; it is called in the thread that calls. Observers hear of what a call does

@@ -11,6 +11,7 @@ import attrs
 import pytest
 
 from notifykit import events
+from notifykit._configuration.schema import SETTINGS, environment_name
 from notifykit.telemetry import opentelemetry, prometheus
 
 REFERENCE = Path(__file__).parents[2] / "docs" / "reference"
@@ -58,9 +59,18 @@ def table_for_opentelemetry() -> str:
     return table(["metric", "kind", "unit", "says"], [[f"`{name}`", *facts] for name, facts in opentelemetry.METRICS.items()])
 
 
+def table_of_settings() -> str:
+    rows = [
+        [f"`{each.path.replace('*', 'NAME')}`", f"`{environment_name(each.path).replace('*', 'NAME')}`", each.kind.value, each.says]
+        for each in SETTINGS.values()
+    ]
+    return table(["in TOML", "variable", "takes", "means"], rows)
+
+
 TABLES: dict[str, tuple[str, Callable[[], str]]] = {
     "events": ("events.md", table_of_events),
     "facts": ("events.md", facts_of_messages),
+    "configuration": ("configuration.md", table_of_settings),
     "prometheus": ("metrics.md", table_for_prometheus),
     "opentelemetry": ("metrics.md", table_for_opentelemetry),
 }

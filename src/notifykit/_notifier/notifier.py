@@ -16,6 +16,7 @@ from notifykit._messages import Message, Receipt, Recipient
 from notifykit._notifications import Notification, template_and_variables
 from notifykit._notifier.campaigning import Campaigning
 from notifykit._notifier.compose import Composer, MessageOptions, Options, Skip
+from notifykit._notifier.configured import Configured
 from notifykit._notifier.direct import DirectSender
 from notifykit._notifier.intake import Intake
 from notifykit._notifier.open_channels import OpenChannels
@@ -51,7 +52,7 @@ _Recipients = Recipient | str | Sequence[Recipient | str]
 _FindRecipient = Callable[[str], Awaitable[Recipient | None]]
 
 
-class Notifier(Relaying, Campaigning, Operating):
+class Notifier(Configured, Relaying, Campaigning, Operating):
     """Tells people: a bus, its channels, a renderer and the policies.
 
     Constructing it does no I/O, so it may stand at module level, shared by an application and its workers; ``async with``
