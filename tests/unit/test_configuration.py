@@ -221,7 +221,7 @@ max_attempts = 1.5
 [unsubscribe]
 url = "https://acme.example/u"
 none = true
-[loging]
+[loggings]
 json = true
 """
     lines = refused(lambda: from_toml(text)).splitlines()
@@ -236,7 +236,7 @@ json = true
         "policies.email.limit in notify.toml is no setting; did you mean limits?",
         "retry.max_attempts in notify.toml takes a whole number",
         "unsubscribe.none in notify.toml says that there are no links",
-        "loging in notify.toml is no setting; did you mean logging?",
+        "loggings in notify.toml is no setting; did you mean logging?",
     ):
         assert any(line.startswith(f"- {beginning}") for line in lines), beginning
 
