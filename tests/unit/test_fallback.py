@@ -10,22 +10,26 @@ from notifykit import Notifier, Reason, Recipient, RetryPolicy, Status, constant
 from notifykit._claims import Settled
 from notifykit._messages import Lane
 from notifykit._outcomes import Ack, Settlement
+from notifykit.abc import Bus
 from notifykit.buses.memory import MemoryBus
-from notifykit.errors import AddressGoneError, ConfigurationError, NoAddressError, PermanentError, TransientError
+from notifykit.errors import AddressGoneError, BusUnavailableError, ConfigurationError, NoAddressError, PermanentError, TransientError
 from notifykit.testing._clock import FakeClock
+from tests._buses import work
 from tests._channel import ScriptedChannel
 
 pytestmark = pytest.mark.anyio
 
+ALL = fallback("first", "second", "third")
 ADA = Recipient("user:1", {"first": ["+11", "+12"], "second": "+13", "third": "+14"})
 
 
-def make(folder: Path, *channels: ScriptedChannel, clock: FakeClock | None = None) -> Notifier:
+def make(folder: Path, *channels: ScriptedChannel, clock: FakeClock | None = None, bus: Bus | None = None) -> Notifier:
     (folder / "hello").mkdir()
     (folder / "hello" / "sms.text.j2").write_text("Hello {{ name }}")
     named = dict(zip(("first", "second", "third"), channels, strict=False))
-    bus = MemoryBus(clock=clock) if clock else MemoryBus()
-    return Notifier(bus, channels=named, templates=folder, retry=RetryPolicy(backoff=constant(timedelta(0)), max_attempts=2))
+    bus = bus or (MemoryBus(clock=clock) if clock else MemoryBus())
+    retry = RetryPolicy(backoff=constant(timedelta(0)), max_attempts=2)
+    return Notifier(bus, channels=named, templates=folder, retry=retry, clock=clock)
 
 
 async def run(notifier: Notifier, recipient: Recipient = ADA, *names: str, **options: Any) -> list[Status]:
@@ -102,6 +106,64 @@ async def test_a_message_that_crashed_for_good_goes_on_to_its_fallback(tmp_path:
         assert [each.reason for each in await notifier.dead_letters()] == [Reason.CRASH]
         assert tuple(await notifier.bus.settle([Settlement(lost.claims[0], Ack())])) == (Settled.STALE,)
     assert second.sent == [("+13", "Hello Ada")]
+
+
+async def test_the_death_of_a_message_and_its_fallback_are_one_step_also_after_crashes(tmp_path: Path) -> None:
+    class OneStep(MemoryBus):
+        """Takes nothing from a worker but by its settlements, as if the worker died right behind each of them."""
+
+        open_to_all = True
+
+        async def enqueue(self, envelopes: Any) -> Any:
+            if not self.open_to_all:
+                raise BusUnavailableError("the worker is dead by now")
+            return await super().enqueue(envelopes)
+
+    first, second = ScriptedChannel(), ScriptedChannel(PermanentError("no"))
+    third = ScriptedChannel()
+    clock = FakeClock()
+    notifier = make(tmp_path, first, second, third, clock=clock)
+    notifier = Notifier(
+        OneStep(clock=clock),
+        channels=notifier.channels,
+        templates=tmp_path,
+        retry=RetryPolicy(backoff=constant(timedelta(0)), max_attempts=2),
+    )
+    async with notifier:
+        await notifier.enqueue(Recipient("user:1", {"first": "+11", "second": "+13", "third": "+14"}), "hello", {"name": "Ada"}, via=ALL)
+        for _ in range(2):  # two workers die with it, which are all its attempts
+            await notifier.bus.claim("first", {Lane.TRANSACTIONAL: 1}, 1, timedelta(seconds=60))
+            clock.advance(timedelta(seconds=60))
+        OneStep.open_to_all = False
+        await work(notifier)
+        assert {each.channel: each.reason for each in await notifier.dead_letters()} == {"first": Reason.CRASH, "second": Reason.REJECTED}
+    assert first.sent == []
+    assert third.sent == [("+14", "Hello Ada")]
+
+
+async def test_a_failure_of_another_day_does_not_count_for_the_same_key_used_again(tmp_path: Path) -> None:
+    clock = FakeClock()
+    first, second = ScriptedChannel(*[PermanentError("no")] * 2), ScriptedChannel()
+    notifier = make(tmp_path, first, second, clock=clock)
+    async with notifier:
+        await notifier.enqueue(ADA, "hello", {"name": "Ada"}, via=fallback("first", "second"), idempotency_key="daily")
+        await work(notifier)
+        assert len(second.sent) == 1
+        clock.advance(timedelta(hours=25))
+        first.script = [PermanentError("no")]
+        await notifier.enqueue(ADA, "hello", {"name": "Ada"}, via=fallback("first", "second"), idempotency_key="daily")
+        await work(notifier)
+    assert (len(first.sent), len(second.sent)) == (1, 1), "one address of two took it"
+
+
+async def test_a_message_due_in_months_falls_back_when_all_its_addresses_fail(tmp_path: Path) -> None:
+    clock = FakeClock()
+    first, second = ScriptedChannel(*[PermanentError("no")] * 2), ScriptedChannel()
+    async with make(tmp_path, first, second, clock=clock) as notifier:
+        await notifier.enqueue(ADA, "hello", {"name": "Ada"}, via=fallback("first", "second"), delay=timedelta(days=60))
+        clock.advance(timedelta(days=60))
+        await work(notifier)
+    assert len(second.sent) == 1
 
 
 @pytest.mark.parametrize("names", [(), ("first", "first")])

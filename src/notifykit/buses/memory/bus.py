@@ -220,9 +220,9 @@ class MemoryBus(Bus):
         finally:
             with store.lock:
                 store.bell.leave(event)
-                rung = store.bell.rings
-        self._hear(rung)
-        return event.is_set() or seconds < timeout
+                since = store.bell.rings
+        self._hear(since)
+        return since != rung or seconds < timeout  # not whether the event is set: a ring at the very end sets it too late
 
     def _hear(self, rings: int) -> None:
         """Remember for this task that it looks at everything that came until this ring."""
