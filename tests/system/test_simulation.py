@@ -1,16 +1,41 @@
 """Workers, bus and retries under a virtual clock, with seeded faults on every answer."""
 
+import logging
 import os
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 
 import pytest
 
+from tests._figures import figure
 from tests._simulation import simulate
 
 SEEDS = int(os.environ.get("NOTIFYKIT_SEEDS", "60"))
+MANY_SEEDS = int(os.environ.get("NOTIFYKIT_SEEDS", "20000"))
 FIRST = int(os.environ.get("NOTIFYKIT_FIRST_SEED", "0"))
+
+
+def days_that_sent(first: int, last: int) -> int:
+    return sum(bool(simulate(seed).sent) for seed in range(first, last))
+
+
+def quiet() -> None:
+    """Say nothing of the faults that are meant."""
+    logging.getLogger("notifykit").setLevel(logging.ERROR)
 
 
 @pytest.mark.timeout(60 + SEEDS)
 def test_nothing_is_lost_and_no_limit_is_broken_whatever_fails() -> None:
-    kills = sum(bool(simulate(seed).sent) for seed in range(FIRST, FIRST + SEEDS))
-    assert kills > SEEDS * 0.8, "most days must send something, or they prove nothing"
+    assert days_that_sent(FIRST, FIRST + SEEDS) > SEEDS * 0.8, "most days must send something, or they prove nothing"
+
+
+@pytest.mark.battery
+@pytest.mark.timeout(60 + 2 * MANY_SEEDS)
+def test_twenty_thousand_days() -> None:
+    parts = [(first, min(first + 100, FIRST + MANY_SEEDS)) for first in range(FIRST, FIRST + MANY_SEEDS, 100)]
+    with ProcessPoolExecutor(os.cpu_count(), get_context("spawn"), quiet) as processes:
+        sent = 0
+        for part, days in zip(parts, processes.map(days_that_sent, *zip(*parts, strict=True)), strict=True):
+            sent += days
+            figure(f"days {part[0]} to {part[1] - 1} of the simulation: every invariant held")
+    assert sent > MANY_SEEDS * 0.8

@@ -14,7 +14,7 @@ from notifykit._outcomes import Release, Settlement
 from notifykit.testing.conformance._law import bus_law
 from notifykit.testing.conformance._stand import CAMPAIGN, EMAIL, MakeStore, Stand, fresh
 
-__all__ = ["cancel_storm"]
+__all__ = ["cancel_storm", "cancelled"]
 
 Call: TypeAlias = Callable[[], Coroutine[Any, Any, object]]
 
@@ -41,7 +41,7 @@ async def a_cancelled_call_is_whole_or_not_at_all(make: MakeStore) -> None:
                 lambda: stand.bus.change(Filter(ids=(f"new {round_ - 6} 0",)), Action.CANCEL),  # noqa: B023
                 lambda: stand.bus.wait(0.001),
             ]
-            await _cancelled(operations[round_ % len(operations)], round_ // len(operations), round_)
+            await cancelled(operations[round_ % len(operations)], round_ // len(operations), round_)
             number = round_ % len(_IDS)
             assert (await stand.message(_IDS[number])).envelope.id == _IDS[number]
             stored = [each for each in await stand.names() if each.startswith(f"new {round_} ")]
@@ -58,7 +58,7 @@ async def a_cancelled_settle_is_whole_or_not_at_all(make: MakeStore) -> None:
         for round_ in range(60):
             claims = (await stand.take(4)).claims
             settlements = [Settlement(each, Release()) for each in claims]
-            await _cancelled(lambda: stand.bus.settle(settlements), round_ // 4, round_)  # noqa: B023
+            await cancelled(lambda: stand.bus.settle(settlements), round_ // 4, round_)  # noqa: B023
             assert (await stand.depth()).claimed in (0, 4), "half of a settle took place"
             await stand.bus.settle(settlements)
             assert (await stand.depth()).claimed == 0
@@ -75,7 +75,7 @@ async def cancel_storm(make: MakeStore, rounds: int) -> None:
             async def claim(owned: list[Claim] = owned) -> None:
                 owned.extend((await stand.take(5)).claims)
 
-            await _cancelled(claim, round_ % 25, round_)
+            await cancelled(claim, round_ % 25, round_)
             await _only_owned(stand, {each.token for each in owned}, len(owned))
             await stand.bus.settle([Settlement(each, Release()) for each in owned])
         messages = await stand.all()
@@ -95,8 +95,8 @@ async def _only_owned(stand: Stand, tokens: set[str], count: int) -> None:
     assert claimed == count, f"{claimed} messages are claimed, the caller has {count}"
 
 
-async def _cancelled(call: Call, awaits: int, means: int) -> None:
-    """Make the call, and cancel it after so many turns of the loop, by one of the loop's means."""
+async def cancelled(call: Call, awaits: int, means: int) -> None:
+    """Make the call, and cancel it after so many turns of the loop, by one of the loop's means, which are numbered."""
     if _on_asyncio():
         ways = (_by_task_cancel, _by_wait_for, _by_scope, _by_deadline)
         await ways[means % 4](call, awaits)
