@@ -200,7 +200,7 @@ def sentinels(*options: str) -> Iterator[tuple[Server, Server, list[Server]]]:
         for server in (primary, replica, *watchers):
             server.start()
         deadline = time.monotonic() + 15
-        while not (_is_synced(primary) and all(_is_watching(each) for each in watchers)):
+        while not (is_synced(primary) and all(_is_watching(each) for each in watchers)):
             if time.monotonic() > deadline:
                 raise RuntimeError("the sentinels did not find each other")
             time.sleep(0.05)
@@ -210,7 +210,8 @@ def sentinels(*options: str) -> Iterator[tuple[Server, Server, list[Server]]]:
             server.__exit__()
 
 
-def _is_synced(primary: Server) -> bool:
+def is_synced(primary: Server) -> bool:
+    """Tell whether a primary has a replica that follows it."""
     return any(
         "state=online" in str(value) or "online" in str(value)
         for key, value in primary.client().info("replication").items()

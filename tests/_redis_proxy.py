@@ -16,6 +16,8 @@ class Proxy:
         self._plan: str | None = None
         self._skip = 0
         self.crawls = False
+        self._flows = threading.Event()
+        self._flows.set()
         self.cuts = 0
         self._sockets: list[socket.socket] = []
         self._lock = threading.Lock()
@@ -30,12 +32,17 @@ class Proxy:
 
     def __exit__(self, *exc_info: object) -> None:
         self._listener.close()
+        self._flows.set()
         for each in self._sockets:
             self._end(each)
 
     def cut(self, when: str, skip: int = 0) -> None:
         """Cut the next request but *skip*, ``before`` the server gets it or ``after`` it has answered."""
         self._plan, self._skip = when, skip
+
+    def stall(self) -> None:
+        """Pass nothing on any more, as a network that is down."""
+        self._flows.clear()
 
     def forget(self) -> None:
         """Cut nothing after all."""
@@ -56,9 +63,13 @@ class Proxy:
         while True:
             try:
                 client, _ = self._listener.accept()
-                server = socket.create_connection(("127.0.0.1", self._target))
             except OSError:
                 return
+            try:
+                server = socket.create_connection(("127.0.0.1", self._target))
+            except OSError:  # it is down
+                client.close()
+                continue
             self._sockets += [client, server]
             cut_answer = threading.Event()
             threading.Thread(target=self._forth, args=(client, server, cut_answer), daemon=True).start()
@@ -85,6 +96,7 @@ class Proxy:
         self._end(server)
 
     def _pass(self, data: bytes, to: socket.socket) -> None:
+        self._flows.wait()
         if not self.crawls:
             to.sendall(data)
             return

@@ -106,7 +106,7 @@ async def test_no_campaign_message_is_claimed_while_a_transactional_one_is_ready
         await traffic.campaign(bus, 1500)
 
         async def produce() -> None:
-            for _ in range(120):
+            while sum(each.envelope.lane is Lane.CAMPAIGN for taken in traffic.taken for each in taken.claims) < 1500:
                 await traffic.enqueue(bus)
                 for _ in range(chance.randrange(6)):
                     await anyio.lowlevel.checkpoint()
@@ -121,9 +121,8 @@ async def test_no_campaign_message_is_claimed_while_a_transactional_one_is_ready
             for each in (bus, other, other):
                 tasks.start_soon(consume, each)
             tasks.start_soon(produce)
-    assert len(traffic.urgent) == 120
     assert traffic.overtaken() == []
-    assert any(each.envelope.lane is Lane.CAMPAIGN for each in traffic.taken[len(traffic.taken) // 4].claims)
+    assert sum(taken.known > 0 and each.envelope.lane is Lane.CAMPAIGN for taken in traffic.taken for each in taken.claims) > 100
 
 
 @pytest.mark.battery
