@@ -70,10 +70,10 @@ class Traffic:
             count = min(1000, number - start)
             await bus.enqueue([message(f"news {start + each}", Lane.CAMPAIGN) for each in range(count)])
 
-    async def enqueue(self, bus: Bus) -> None:
-        name = f"urgent {len(self.urgent)}"
-        await bus.enqueue([message(name, Lane.TRANSACTIONAL)])
-        self.urgent.append(name)
+    async def enqueue(self, bus: Bus, number: int = 1) -> None:
+        names = [f"urgent {len(self.urgent) + each}" for each in range(number)]
+        await bus.enqueue([message(each, Lane.TRANSACTIONAL) for each in names])
+        self.urgent += names
 
     async def work(self, bus: Bus, limit: int, settle: list[Settlement]) -> list[Settlement]:
         """Claim once, acknowledging what was claimed before."""
@@ -107,8 +107,8 @@ async def test_no_campaign_message_is_claimed_while_a_transactional_one_is_ready
 
         async def produce() -> None:
             while sum(each.envelope.lane is Lane.CAMPAIGN for taken in traffic.taken for each in taken.claims) < 1500:
-                await traffic.enqueue(bus)
-                for _ in range(chance.randrange(6)):
+                await traffic.enqueue(bus, chance.randint(1, 12))
+                for _ in range(chance.randrange(20)):
                     await anyio.lowlevel.checkpoint()
             traffic.over = True
 

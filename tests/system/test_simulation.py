@@ -24,13 +24,13 @@ def quiet() -> None:
     logging.getLogger("notifykit").setLevel(logging.ERROR)
 
 
-@pytest.mark.timeout(60 + SEEDS)
+@pytest.mark.timeout(60 + 5 * SEEDS)
 def test_nothing_is_lost_and_no_limit_is_broken_whatever_fails() -> None:
     assert days_that_sent(FIRST, FIRST + SEEDS) > SEEDS * 0.8, "most days must send something, or they prove nothing"
 
 
 @pytest.mark.battery
-@pytest.mark.timeout(60 + 2 * MANY_SEEDS)
+@pytest.mark.timeout(60 + 5 * MANY_SEEDS)
 def test_twenty_thousand_days() -> None:
     parts = [(first, min(first + 100, FIRST + MANY_SEEDS)) for first in range(FIRST, FIRST + MANY_SEEDS, 100)]
     with ProcessPoolExecutor(os.cpu_count(), get_context("spawn"), quiet) as processes:

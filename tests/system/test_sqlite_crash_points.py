@@ -1,6 +1,5 @@
 """A process that dies before or after any statement of any operation leaves it wholly done, or not at all."""
 
-import multiprocessing
 import os
 import shutil
 import signal
@@ -10,6 +9,7 @@ import pytest
 
 from notifykit.buses.sqlite import SQLiteBus
 from notifykit.testing._clock import FakeClock
+from notifykit.testing.conformance.kills import nursery
 from tests import _crashing
 from tests._crashing import AGE, OPERATIONS, crash_on_sqlite, picture, prepare
 
@@ -18,9 +18,7 @@ pytestmark = [pytest.mark.skipif(os.name != "posix", reason="needs SIGKILL"), py
 
 @pytest.fixture(scope="module")
 def processes():
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([_crashing.__name__, "anyio._backends._asyncio"])
-    return context
+    return nursery(_crashing.__name__)
 
 
 @pytest.fixture(scope="module")

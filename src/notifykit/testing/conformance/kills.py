@@ -23,13 +23,13 @@ from notifykit.testing.conformance import victims
 from notifykit.testing.conformance.history import Event, Offered, Verdict, judge, with_counts
 from notifykit.testing.conformance.victims import ConnectNow, Failed, Orders
 
-__all__ = ["Audit", "ConnectNow", "check_kills"]
+__all__ = ["Audit", "ConnectNow", "check_kills", "nursery"]
 
 Audit: TypeAlias = Callable[[Bus], Awaitable[Sequence[str]]]
 """Looks a store through, and returns what is wrong with it."""
 
 WORKERS = 3
-PATIENCE = 20.0
+PATIENCE = 60.0
 """Seconds in which somebody must get on, or the bus hangs."""
 
 
@@ -91,11 +91,10 @@ class _Crew:
     kills: int = 0
     stops: int = 0
     disturbances: int = 0
-    context: ForkServerContext = field(factory=lambda: multiprocessing.get_context("forkserver"))
-    """Processes are forked from a small one that has imported everything and opened nothing."""
+    context: ForkServerContext = field(init=False)
 
     def start(self) -> None:
-        self.context.set_forkserver_preload([victims.__name__, _module(self.connect), "anyio._backends._asyncio", "anyio._backends._trio"])
+        self.context = nursery(_module(self.connect))
         for place in range(WORKERS + 1):
             self.hire(place)
 
@@ -188,6 +187,17 @@ class _Crew:
         """Kill whoever is left."""
         while self.members:
             self.kill(self.members.popitem()[1])
+
+
+def nursery(*modules: str) -> ForkServerContext:
+    """Return where processes are forked from: a small one that imported what they need, and opened nothing.
+
+    It lives as long as this process, so what else is imported is decided by the first call alone: the rest imports more slowly.
+    """
+    context = multiprocessing.get_context("forkserver")
+    ours = ("notifykit.buses.sqlite", "notifykit.buses.redis", "anyio._backends._asyncio", "anyio._backends._trio")
+    context.set_forkserver_preload([victims.__name__, *ours, *modules])
+    return context
 
 
 async def _unfinished(connect: ConnectNow) -> int:
