@@ -327,7 +327,7 @@ def test_case_changes_leave_syntax_alone(markup: Markup) -> None:
 def test_filters_that_do_not_know_the_markup_do_not_exist(markup: Markup, name: str) -> None:
     for template in (f"{{{{ x|{name} }}}}", f"{{% if x %}}\n{{{{ x|{name} }}}}{{% endif %}}"):
         renderer = JinjaRenderer({"t/k.p.j2": template}, built_in=False)
-        with pytest.raises(TemplateSyntaxError, match=rf"k\.p\.j2, line \d: No filter named '{name}'"):
+        with pytest.raises(TemplateSyntaxError, match=rf"k\.p\.j2, line \d: no filter of {markup.value} is named '{name}'"):
             renderer.check("t", "k", {"p": Part(markup)}, {"x": "a"})
 
 

@@ -64,6 +64,11 @@ FAULTS = [
     ("{% extends x %}", "does not exist"),
     ("{% from 'm.j2' import nothing %}{{ nothing }}", "does not export"),
     ("{% if x is string %}{{ gone.there }}{% endif %}{% set gone = 1 %}", "needs gone"),
+    ("{{ hostile.method }}", "a function or a macro cannot be shown; call it with ()"),
+    ("{{ x.upper }}", "a function or a macro cannot be shown; call it with ()"),
+    ("{{ xs|map('upper') }}", "what a filter such as map gives cannot be shown; go through it with for"),
+    ("{% macro m() %}a{% endmacro %}{{ m }}", "a function or a macro cannot be shown; call it with ()"),
+    ("{{ plain }}", "an object cannot be shown; show one of its attributes"),
     ("{{ hostile|datetime }}", "a Hostile is no date"),
     ("{{ xs|number }}", "a list is no decimal"),
 ]
@@ -74,7 +79,7 @@ FAULTS = [
 def test_every_fault_is_a_render_error_with_its_place_and_without_a_value(markup: Markup, text: str, reason: str) -> None:
     more = {"a.j2": "{% include 'b.j2' %}", "b.j2": "{% include 'a.j2' %}", "m.j2": ""}
     with pytest.raises(RenderError) as caught:
-        render(text, markup, more=more, x=SECRET, xs=[SECRET], d={SECRET: SECRET}, hostile=Hostile())
+        render(text, markup, more=more, x=SECRET, xs=[SECRET], d={SECRET: SECRET}, hostile=Hostile(), plain=object())
     error = caught.value
     assert reason in str(error)
     assert error.template == "t"

@@ -167,6 +167,10 @@ def test_the_check_compiles_everything_that_is_referred_to() -> None:
         ("{% extends '_bas.j2' %}", "it refers to '_bas.j2', which does not exist; did you mean '_base.j2'?"),
         ("{% from '_macro.j2' import m %}", "did you mean '_macros.j2'?"),
         ("{% import 'quite/other.j2' as m %}", "it refers to 'quite/other.j2', which does not exist"),
+        (
+            "{% include 't/k.text.j2' %}",
+            "it refers to 't/k.text.j2', its own name, which means the next file",
+        ),
         ("{{ carrier }}{{ order }}", "t on k needs carrier, order; is carriers meant for carrier?"),
     ],
 )

@@ -6,7 +6,7 @@ Whatever is no fragment is a value, and is escaped when it meets one: by ``+``, 
 
 import enum
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, ClassVar, NoReturn, Self, SupportsIndex, cast
 
 from jinja2.environment import TemplateModule
@@ -16,6 +16,8 @@ from notifykit._secrets import Secret
 
 __all__ = ["Fragment", "RefusedError", "SolidFragment", "whole"]
 
+_NO_TEXT: Any = object.__str__
+_NO_REPR: Any = object.__repr__
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _PERCENT = re.compile(r"%(?:\((?P<key>[^)]*)\))?(?P<spec>[#0\- +]*\d*(?:\.\d+)?)[hlL]?(?P<kind>[diouxXeEfFgGcrsa%])")
 
@@ -74,7 +76,19 @@ class Fragment(str):
             return cls.output(value.value)
         if hasattr(value, "__html__"):
             return cls.adopt(value)
+        if type(value).__str__ is _NO_TEXT:
+            cls._refuse_nameless(value)
         return cls.escape_text(str(value))
+
+    @classmethod
+    def _refuse_nameless(cls, value: Any) -> None:
+        """Refuse what has no text but one that Python makes up, with its place in memory."""
+        if callable(value):
+            raise RefusedError("a function or a macro cannot be shown; call it with ()")
+        if isinstance(value, Iterator):
+            raise RefusedError("what a filter such as map gives cannot be shown; go through it with for, or with join")
+        if type(value).__repr__ is _NO_REPR:
+            raise RefusedError("an object cannot be shown; show one of its attributes")
 
     @classmethod
     def writer(cls) -> Callable[[Any], str]:

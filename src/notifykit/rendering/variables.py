@@ -280,6 +280,9 @@ class _Walk:
 
     def _absent(self, name: str, node: nodes.Node) -> TemplateSyntaxError:
         near = self.environment.near(name)
+        if near == name:
+            reason = f"it refers to {name!r}, its own name, which means the next file of that name, and that does not exist"
+            return _wrong(reason, node, next(each for each in reversed(self._path) if each))
         file = next(each for each in reversed(self._path) if each)
         return _wrong(f"it refers to {name!r}, which does not exist{f'; did you mean {near!r}?' if near else ''}", node, file)
 
