@@ -9,6 +9,7 @@ from mutants import BY_LAW_ALONE, MUTANTS
 
 from notifykit.testing.conformance import BUS_LAWS, bus_machine
 from notifykit.testing.conformance.machine import profile
+from tests._figures import figure
 
 SEEDED = {"derandomize": True, "database": None, "phases": [Phase.generate], "print_blob": False}
 
@@ -24,10 +25,13 @@ def without_a_loop(make):
     """The machine, whose buses never suspend: many times as fast."""
 
     class Machine(bus_machine(make)):
-        def start(self):
-            pass
+        runs = 0
 
-        stop = start
+        def start(self):
+            Machine.runs += 1
+
+        def stop(self):
+            pass
 
         def call(self, operation, *args):
             try:
@@ -47,6 +51,7 @@ def test_the_machine_catches(name):
     with pytest.raises(Exception, match=r".") as caught:
         run_state_machine_as_test(machine, settings=profile(max_examples=2000, stateful_step_count=50, **SEEDED))
     assert not isinstance(caught.value, TypeError | NameError | AttributeError), "the mutant is broken, not wrong"
+    figure(f"{name}: caught by the law {MUTANTS[name].law}, and by the machine in {machine.runs} runs")
 
 
 def test_there_are_enough_mutants():

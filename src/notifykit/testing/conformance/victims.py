@@ -20,7 +20,7 @@ from notifykit.abc import Bus
 from notifykit.errors import BusUnavailableError
 from notifykit.testing.conformance.history import Ended, Ending, Event, Handed, Kept, Offered, Sent, Stored
 
-__all__ = ["CHANNEL", "ConnectNow", "Failed", "Orders", "live"]
+__all__ = ["CHANNEL", "ConnectNow", "Failed", "Orders", "Worker", "live", "produce"]
 
 T = TypeVar("T")
 CHANNEL = "email"
@@ -51,7 +51,7 @@ class Orders:
     """The number of a producer's first batch; None for a worker."""
 
 
-def live(orders: Orders, pipe: Connection) -> None:
+def live(orders: Orders, pipe: Connection) -> None:  # pragma: no cover - in a process that is killed
     """Be one process, until killed."""
     logging.getLogger("notifykit").setLevel(logging.ERROR)
     try:
@@ -62,19 +62,19 @@ def live(orders: Orders, pipe: Connection) -> None:
         pipe.send([Failed(traceback.format_exc())])
 
 
-async def _live(orders: Orders, tell: Callable[[Sequence[Event]], None]) -> None:
+async def _live(orders: Orders, tell: Callable[[Sequence[Event]], None]) -> None:  # pragma: no cover - as above
     bus = orders.connect()
     await _surely(bus.open)
     try:
         if orders.first is None:
-            await _Worker(bus, tell, random.Random(orders.seed), orders.lease).work()
+            await Worker(bus, tell, random.Random(orders.seed), orders.lease).work()
         else:
-            await _produce(bus, tell, orders.first)
+            await produce(bus, tell, orders.first)
     finally:
         await bus.close()
 
 
-async def _produce(bus: Bus, tell: Callable[[Sequence[Event]], None], number: int) -> None:
+async def produce(bus: Bus, tell: Callable[[Sequence[Event]], None], number: int) -> None:
     """Enqueue batches, the same under each number, and repeat one until it is answered."""
     while _is_wanted():
         batch = _batch(number)
@@ -105,13 +105,14 @@ def _batch(number: int) -> list[Envelope]:
     ]
 
 
-class _Worker:
+class Worker:
     """Claims, sends and settles; now and then it takes longer than its lease."""
 
     def __init__(self, bus: Bus, tell: Callable[[Sequence[Event]], None], chance: random.Random, lease: timedelta) -> None:
         self.bus, self.tell, self.chance, self.lease = bus, tell, chance, lease
 
     async def work(self) -> None:
+        """Work until killed."""
         settle: list[Settlement] = []
         while _is_wanted():
             limit = self.chance.randint(1, 8)
@@ -132,6 +133,7 @@ class _Worker:
                 await self.wait()
 
     async def send(self, claim: Claim) -> Outcome:
+        """Send one message, or fail at it, and return how its claim ends."""
         if self.chance.random() < 0.02:
             await self.take_long(claim)
         fate = self.chance.random()
@@ -145,10 +147,12 @@ class _Worker:
         return Bury(Reason.REJECTED, "no", self.successors(claim))
 
     def successors(self, claim: Claim) -> tuple[Envelope, ...]:
+        """Return what is enqueued in the step that ends the claim."""
         name = f"{claim.envelope.id}+"
         return (Envelope(id=name, channel=CHANNEL, lane=claim.envelope.lane, idempotency_key=name),) if len(name) < 20 else ()
 
     async def settle(self, settlements: Sequence[Settlement]) -> None:
+        """Settle in a call of its own."""
         self.tell([Ending(each.claim.token, each.outcome) for each in settlements])
         answers = await self.bus.settle(settlements)
         self.tell([Ended(each.claim.token, answer) for each, answer in zip(settlements, answers, strict=True)])
@@ -168,6 +172,7 @@ class _Worker:
                     self.tell([Kept(claim.token, now + self.lease - timedelta(milliseconds=2))])
 
     async def wait(self) -> None:
+        """Sleep until something may have come."""
         try:
             await self.bus.wait(self.lease.total_seconds() / 2)
         except BusUnavailableError:
