@@ -40,6 +40,11 @@ class Page:
     files: dict[str, str]
 
 
+def read_if_there(path: Path) -> str:
+    """Return the text of a page; none where the documentation is not beside the tests."""
+    return path.read_text() if path.is_file() else ""
+
+
 def read(text: str) -> Page:
     """Take the code out of a page."""
     lines = [""] * text.count("\n")
@@ -95,7 +100,7 @@ def test_the_examples_of_a_docstring_hold(name: str, tmp_path: Path, monkeypatch
 
 
 ROW = re.compile(r"^\| (?P<id>[BRST]\d) \| (?P<what>[^|]+) \| (?P<tests>[^|]*) \|$", re.MULTILINE)
-ROWS = {each["id"]: each["tests"] for each in ROW.finditer(BEHAVIOURS.read_text() if BEHAVIOURS.is_file() else "")}
+ROWS = {each["id"]: each["tests"] for each in ROW.finditer(read_if_there(BEHAVIOURS))}
 EXPECTED = [
     *(f"B{n}" for n in range(1, 10)),
     *(f"R{n}" for n in range(1, 7)),
@@ -120,13 +125,30 @@ def test_the_page_of_behaviours_has_every_row_once() -> None:
     assert [each["id"] for each in ROW.finditer(BEHAVIOURS.read_text())] == EXPECTED
 
 
+COMPLAINT = re.compile(r"^\| (?P<id>C\d+) \| [^|]+ \| [^|]+ \| (?P<tests>[^|]*) \|$", re.MULTILINE)
+COMPLAINTS = {each["id"]: each["tests"] for each in COMPLAINT.finditer(read_if_there(ROOT / "docs" / "explanation" / "complaints.md"))}
+
+
+def test_the_page_of_complaints_has_all_twenty() -> None:
+    assert list(COMPLAINTS) == [f"C{n}" for n in range(1, 21)]
+
+
+@pytest.mark.parametrize("row", [f"C{n}" for n in range(1, 21)])
+def test_a_complaint_names_tests_that_exist(row: str) -> None:
+    assert "tests/" in COMPLAINTS[row]
+    check_names(COMPLAINTS[row])
+
+
 @pytest.mark.parametrize("row", EXPECTED)
 def test_a_behaviour_names_tests_that_exist_or_says_not_yet(row: str) -> None:
-    named = re.findall(r"`(tests/[^`]+)`", ROWS[row])
-    laws = re.findall(r"law `(\w+)`", ROWS[row])
-    assert named or laws or "not yet" in ROWS[row]
-    assert [law for law in laws if not hasattr(conformance.BusTests, f"test_{law}")] == []
-    for each in named:
+    assert "`tests/" in ROWS[row] or "law `" in ROWS[row] or "not yet" in ROWS[row]
+    check_names(ROWS[row])
+
+
+def check_names(cell: str) -> None:
+    """Hold that the tests and laws that a cell names exist."""
+    assert [law for law in re.findall(r"law `(\w+)`", cell) if not hasattr(conformance.BusTests, f"test_{law}")] == []
+    for each in re.findall(r"`(tests/[^`]+)`", cell):
         path, _, test = each.partition("::")
         assert (ROOT / path).is_file(), each
         assert test in names_in(path), each
