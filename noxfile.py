@@ -13,7 +13,7 @@ PYTHONS = sorted({"3.11", "3.12", "3.13", CURRENT})
 LOCKED = Path("requirements/locked.txt")
 LOWEST = Path("requirements/lowest.txt")
 
-nox.options.sessions = ["lint", "types", "docs", f"tests-{CURRENT}"]
+nox.options.sessions = ["lint", "types", "docs", "plugin", f"tests-{CURRENT}"]
 nox.options.reuse_venv = "yes"
 nox.options.default_venv_backend = "virtualenv"
 
@@ -75,6 +75,28 @@ def tests(session: nox.Session) -> None:
     if not session.posargs:
         session.env.setdefault("NOTIFYKIT_PROFILE", "ci")
     pytest(session, "-m", "not battery", "-n", "auto", "--dist", "worksteal")
+
+
+@nox.session
+def plugin(session: nox.Session) -> None:
+    """Packages of strangers: built, installed with the wheel into an environment of nothing else, and proved from outside by the kit."""
+    install(session, *group("build"))
+    work = Path(session.create_tmp()).absolute()
+    dist, clean = work / "dist", work / "clean"
+    for folder in (dist, clean):
+        shutil.rmtree(folder, ignore_errors=True)
+    places = [Path.cwd(), *sorted(each.parent for each in Path("tests/plugin").absolute().glob("*/pyproject.toml"))]
+    for place in places:
+        with session.chdir(place):
+            session.run("hatchling", "build", "-t", "wheel", "-d", str(dist), silent=True)
+    session.run("python", "-m", "venv", str(clean))
+    wheels = [f"{each}[testing]" if each.name.startswith("notifykit-") else str(each) for each in sorted(dist.glob("*.whl"))]
+    locked = str(LOCKED.absolute())
+    python = str(clean / ("Scripts" if sys.platform == "win32" else "bin") / "python")
+    session.run(python, "-m", "pip", "install", "-q", "--no-input", "-c", locked, *wheels, external=True)
+    for place in (*places[1:], Path("tests/plugin/application").absolute()):
+        with session.chdir(place):
+            session.run(python, "-m", "pytest", "-q", "-p", "no:cacheprovider", *session.posargs, external=True)
 
 
 @nox.session

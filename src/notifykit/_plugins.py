@@ -38,7 +38,7 @@ def load(group: str, name: str) -> Any:
     Raises:
         UnknownPluginError: nothing of that name is installed; lists what is.
         MissingExtraError: the entry point's own optional dependency is absent; its text is the pip command.
-        BrokenPluginError: it cannot be imported, is no plug-in, or two packages claim the name.
+        BrokenPluginError: it cannot be imported, is no plug-in, is made for another notifykit, or two packages claim the name.
     """
     known = installed(group)
     if name not in known:
@@ -60,20 +60,36 @@ def load(group: str, name: str) -> Any:
         raise
     except ModuleNotFoundError as error:
         raise _missing(point, package, error) from error
+    except ImportError as error:
+        if (error.name or "").partition(".")[0] != "notifykit":
+            raise _unloadable(point, package, error) from error
+        raise _of_another_version(point, package, f"takes from {error.name} what is not there") from error
     except Exception as error:
-        raise BrokenPluginError(
-            f"{package} registers {name}:// but {point.value} cannot be loaded: {type(error).__name__}: {error}", name=name, package=package
-        ) from error
+        raise _unloadable(point, package, error) from error
     port = Bus if group == BUSES else Channel
     if not (isinstance(plugin, type) and issubclass(plugin, port)):
         raise BrokenPluginError(f"{package} registers {name}:// but {point.value} is no {port.__name__} class", name=name, package=package)
+    if absent := sorted(getattr(plugin, "__abstractmethods__", ())):
+        raise _of_another_version(point, package, f"lacks {', '.join(absent)}")
     return plugin
+
+
+def _unloadable(point: EntryPoint, package: str, error: Exception) -> BrokenPluginError:
+    text = f"{package} registers {point.name}:// but {point.value} cannot be loaded: {type(error).__name__}: {error}"
+    return BrokenPluginError(text, name=point.name, package=package)
+
+
+def _of_another_version(point: EntryPoint, package: str, fault: str) -> BrokenPluginError:
+    text = f"{package} registers {point.name}:// but {point.value} {fault}: it is made for another notifykit; upgrade {package}"
+    return BrokenPluginError(text, name=point.name, package=package)
 
 
 def _missing(point: EntryPoint, package: str, error: ModuleNotFoundError) -> ConfigurationError:
     """Tell an absent extra, which the entry point names in its brackets, from a package that is broken."""
     own = point.module.partition(".")[0]
     module = (error.name or "").partition(".")[0]
+    if module == "notifykit":
+        return _of_another_version(point, package, f"needs {error.name}, which this notifykit does not have")
     extra = next((extra for extra in point.extras if _absent(point, extra)), None)
     if extra and module and module != own:
         return MissingExtraError(f'{point.name}:// needs an optional dependency: pip install "{package}[{extra}]"', extra=extra)

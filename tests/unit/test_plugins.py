@@ -217,6 +217,23 @@ def test_one_package_found_twice_on_the_path_is_no_clash(install: Install, monke
     assert load(CHANNELS, "pigeon")
 
 
+@pytest.mark.parametrize(
+    ("source", "fault"),
+    [
+        ("from notifykit.abc import Chanel", "takes from notifykit.abc what is not there"),
+        ("from notifykit import no_such_name_any_more", "takes from notifykit what is not there"),
+        ("import notifykit.no_longer_there", "needs notifykit.no_longer_there, which this notifykit does not have"),
+        ("from notifykit.abc import Channel\nclass PigeonChannel(Channel): pass", "lacks parse_address, send"),
+    ],
+)
+def test_a_plugin_that_is_made_for_another_notifykit_is_named_and_told_so(install: Install, source: str, fault: str) -> None:
+    install("pigeon-post", source, pigeon="PigeonChannel")
+    with pytest.raises(BrokenPluginError, match="another notifykit; upgrade pigeon-post") as caught:
+        channel_from_url("pigeon://x")
+    assert fault in str(caught.value)
+    assert caught.value.package == "pigeon-post"
+
+
 def test_a_channel_without_from_url_says_so(install: Install) -> None:
     install("acme-pigeons", CHANNEL, pigeon="NoUrl")
     with pytest.raises(ConfigurationError, match="NoUrl cannot be made from a URL: construct it"):

@@ -24,6 +24,5 @@ class TestFileBus(BusTests):
 
 
 @pytest.mark.parametrize("instances", [1, 2])
-@pytest.mark.timeout(600)
 def test_the_bus_does_what_the_model_does(instances):
     check_bus(make_store, instances=instances, durable=True)
