@@ -90,10 +90,10 @@ def plugin(session: nox.Session) -> None:
         with session.chdir(place):
             session.run("hatchling", "build", "-t", "wheel", "-d", str(dist), silent=True)
     session.run("python", "-m", "venv", str(clean))
-    wheels = [f"{each}[testing]" if each.name.startswith("notifykit-") else str(each) for each in sorted(dist.glob("*.whl"))]
-    locked = str(LOCKED.absolute())
     python = str(clean / ("Scripts" if sys.platform == "win32" else "bin") / "python")
-    session.run(python, "-m", "pip", "install", "-q", "--no-input", "-c", locked, *wheels, external=True)
+    ours = [f"{each}[testing]" for each in dist.glob("notifykit-*.whl")]
+    for wheels in (ours, [str(each) for each in sorted(dist.glob("acme*.whl"))]):  # ours first: theirs must not bring another
+        session.run(python, "-m", "pip", "install", "-q", "--no-input", "-c", str(LOCKED.absolute()), *wheels, external=True)
     for place in (*places[1:], Path("tests/plugin/application").absolute()):
         with session.chdir(place):
             session.run(python, "-m", "pytest", "-q", "-p", "no:cacheprovider", *session.posargs, external=True)
