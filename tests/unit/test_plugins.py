@@ -220,7 +220,7 @@ def test_one_package_found_twice_on_the_path_is_no_clash(install: Install, monke
 @pytest.mark.parametrize(
     ("source", "fault"),
     [
-        ("from notifykit.abc import Chanel", "takes from notifykit.abc what is not there"),
+        ("from notifykit.abc import NoSuchPort", "takes from notifykit.abc what is not there"),
         ("from notifykit import no_such_name_any_more", "takes from notifykit what is not there"),
         ("import notifykit.no_longer_there", "needs notifykit.no_longer_there, which this notifykit does not have"),
         ("from notifykit.abc import Channel\nclass PigeonChannel(Channel): pass", "lacks parse_address, send"),
