@@ -75,6 +75,12 @@ def test_the_code_of_a_page_runs(path: Path, tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.parametrize("path", [each for each in PAGES if "<!-- file: examples/" in each.read_text()], ids=lambda each: each.name)
+def test_what_a_page_shows_of_an_example_is_the_example(path: Path) -> None:
+    shown = {name: code for name, code in read(path.read_text()).files.items() if name.startswith("examples/")}
+    assert shown == {name: (ROOT / name).read_text() for name in shown}
+
+
 def test_a_page_that_fails_is_seen_to_fail_at_its_own_line(tmp_path: Path) -> None:
     page = read("# Title\n\n```python\nname = 'x'\n```\n\nText.\n\n```python\nassert name == 'y'\n```\n")
     assert "line 10" in run(page, "page", tmp_path).stderr

@@ -1,0 +1,1 @@
+"""Django: enqueue under ``transaction.atomic``, with ``manage.py notify_worker`` beside it."""
