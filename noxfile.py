@@ -160,6 +160,14 @@ def benchmarks(session: nox.Session) -> None:
 
 
 @nox.session
+def faults(session: nox.Session) -> None:
+    """Show what other libraries answer to the bad servers of the tests, beside ours; each gets an environment of its own."""
+    install(session, *group("test"))
+    install_wheel(session, "all,testing")
+    session.run("python", "-m", "benchmarks.faults", *(session.posargs or ["--write"]))
+
+
+@nox.session
 def docs(session: nox.Session) -> None:
     """Build the documentation, warnings being errors; its code runs in the tests."""
     install(session, *group("docs"))

@@ -151,8 +151,26 @@ async def test_a_server_that_refuses_connections(name: str) -> None:
         sick = patient(name, port=port)
         async with sick:
             error = await failure(sick)
+            if name in ("telegram", "email"):  # the others have no server of their own to ask
+                with pytest.raises(ChannelUnavailableError, match="Connection refused"):
+                    await sick.channel.check()
     assert type(error) is (ChannelUnavailableError if sick.unreachable_stops_it else TransientError)
     assert "Connection refused" in str(error)
+
+
+@every_channel
+async def test_a_channel_that_was_closed_can_be_opened_again(name: str) -> None:
+    well = patient(name)
+    async with well:
+        for _ in range(3):
+            await well.channel.open()
+            await well.channel.open()
+            await well.channel.check()
+            assert right_id(well, await well.send())
+            await well.channel.close()
+            await well.channel.close()
+        connections = well.connections()
+    assert len({*connections}) >= 3
 
 
 @every_channel

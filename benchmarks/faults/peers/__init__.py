@@ -1,0 +1,1 @@
+"""The libraries: each module has a class Client with send and close."""
