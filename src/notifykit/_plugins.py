@@ -10,7 +10,7 @@ from notifykit._urls import parse_url
 from notifykit.abc import Bus, Channel
 from notifykit.errors import BrokenPluginError, ConfigurationError, MissingExtraError, UnknownPluginError
 
-__all__ = ["BUSES", "CHANNELS", "bus_from_url", "channel_from_url", "get_bus", "installed", "load"]
+__all__ = ["BUSES", "CHANNELS", "bus_from_url", "channel_from_url", "get_bus", "installed", "load", "missing_extra"]
 
 BUSES = "notifykit.buses"
 """Entry-point group of buses: the name is a URL scheme, the object a Bus class with ``from_url``."""
@@ -100,10 +100,19 @@ def _missing(point: EntryPoint, package: str, error: ModuleNotFoundError) -> Con
     )
 
 
+def missing_extra(point: EntryPoint) -> str | None:
+    """Return the extra, named in the entry point's brackets, whose packages are not all installed; None if there is none."""
+    return next((extra for extra in point.extras if _packages(point, extra) and _absent(point, extra)), None)
+
+
+def _packages(point: EntryPoint, extra: str) -> "list[re.Match[str] | None]":
+    requirements = (point.dist.requires if point.dist else None) or []
+    return [_NAME.match(each) for each in requirements if extra in _EXTRA.findall(each)]
+
+
 def _absent(point: EntryPoint, extra: str) -> bool:
     """Return whether a package that *extra* stands for is not installed; True where its metadata does not say."""
-    requirements = (point.dist.requires if point.dist else None) or []
-    names = [_NAME.match(each) for each in requirements if extra in _EXTRA.findall(each)]
+    names = _packages(point, extra)
     if not names:
         return True
     for name in names:

@@ -126,6 +126,14 @@ def test_a_broken_plug_in_is_blamed_and_exits_with_1_and_a_missing_extra_does_no
     assert "ZeroDivisionError" in line
 
 
+def test_a_plug_in_that_loads_without_its_extra_is_not_installed_all_the_same(application: Application) -> None:
+    module = "from tests._channel import ScriptedChannel\n\nclass Fax(ScriptedChannel):\n    kind = 'fax'\n"
+    install(application.folder, "lazyfax", "[notifykit.channels]\nlazyfax = lazyfax:Fax [fax]\n", lazyfax=module)
+    (fax,) = (each for each in command("channels", "--json").records if each["scheme"] == "lazyfax")
+    assert (fax["state"], fax["kind"]) == ("not installed", "fax")
+    assert fax["error"] == 'it needs an optional dependency: pip install "lazyfax[fax]"'
+
+
 def test_keys_are_a_pair_that_the_push_channel_takes(application: Application) -> None:
     pair = command("keys", "--json").record
     assert load_key(Secret(pair["private"])).public == pair["public"]

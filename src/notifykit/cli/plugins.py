@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from notifykit._plugins import BUSES, CHANNELS, installed, load
+from notifykit._plugins import BUSES, CHANNELS, installed, load, missing_extra
 from notifykit.cli.failures import BAD_ANSWER
 from notifykit.cli.output import Output, json_option
 from notifykit.errors import BrokenPluginError, ConfigurationError, MissingExtraError
@@ -57,8 +57,11 @@ def _show(group: str, out: Output) -> None:
 
 def _record(group: str, name: str, point: EntryPoint) -> dict[str, Any]:
     state, error, kind = "ok", None, None
+    extra = missing_extra(point)
     try:
         kind = getattr(load(group, name), "kind", None)
+        if extra is not None and point.dist is not None:  # it loads, and would say so when it is made
+            state, error = "not installed", f'it needs an optional dependency: pip install "{point.dist.name}[{extra}]"'
     except MissingExtraError as missing:
         state, error = "not installed", str(missing)
     except (BrokenPluginError, ConfigurationError) as broken:
