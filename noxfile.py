@@ -176,6 +176,29 @@ def docs(session: nox.Session) -> None:
 
 
 @nox.session
+def package(session: nox.Session) -> None:
+    """Build what is published, check what is in it, and install the wheel into a new environment with each extra alone, and all.
+
+    Arguments are the extras to try, ``none`` among them.
+    """
+    out = Path(session.create_tmp()) / "package"
+    shutil.rmtree(out, ignore_errors=True)
+    install(session, *group("build", "package"))
+    session.run("hatchling", "build", "-d", str(out), silent=True)
+    session.run("twine", "check", "--strict", *map(str, out.iterdir()))
+    session.run("python", "scripts/distributions.py", str(out))
+    (wheel,) = out.glob("*.whl")
+    extras = ["none", *PROJECT["project"]["optional-dependencies"]]
+    for extra in session.posargs or extras:
+        environment = out / f"with-{extra}"
+        session.run("python", "-m", "virtualenv", "-q", str(environment))
+        wanted = str(wheel) if extra == "none" else f"{wheel}[{extra}]"
+        python = str(environment / ("Scripts" if sys.platform == "win32" else "bin") / "python")
+        session.run(python, "-m", "pip", "install", "-q", "-c", str(LOCKED), wanted, external=True)
+        session.run(python, "-I", "-W", "error", str(Path("scripts/promises.py").resolve()), extra, external=True)
+
+
+@nox.session
 def lock(session: nox.Session) -> None:
     """Write the two files in requirements/ anew, from what pyproject.toml allows and what is newest today."""
     session.install(*group("lock"))

@@ -8,7 +8,7 @@ import click
 from notifykit._secrets import Secret
 from notifykit.channels.push.keys import generate_vapid_keys, load_key
 from notifykit.cli.output import Output, json_option
-from notifykit.errors import ConfigurationError, MissingExtraError
+from notifykit.errors import ConfigurationError
 
 __all__ = ["keys"]
 
@@ -35,13 +35,10 @@ def keys(path: Path | None, source: Path | None, out: Output) -> None:
     """
     if path and source:
         raise click.UsageError("--write and --public-of exclude each other")
-    try:
-        if source:
-            private, public = None, load_key(source).public
-        else:
-            private, public = generate_vapid_keys()
-    except ModuleNotFoundError as error:
-        raise MissingExtraError('keys for web push need an optional dependency: pip install "notifykit[push]"', extra="push") from error
+    if source:
+        private, public = None, load_key(source).public
+    else:
+        private, public = generate_vapid_keys()
     if path and private:
         _write(path, Secret(private))
         private = None

@@ -10,7 +10,7 @@ from attrs import field, frozen
 
 from notifykit._secrets import Secret
 from notifykit.channels.push.subscription import b64decode, b64encode
-from notifykit.errors import ConfigurationError
+from notifykit.errors import ConfigurationError, MissingExtraError
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
@@ -32,8 +32,15 @@ class VapidKey:
 
 
 def generate_vapid_keys() -> tuple[str, str]:
-    """Return a new (private, public) key pair as base64url: the private one for ``PushChannel``, the public one for the browser."""
-    from cryptography.hazmat.primitives.asymmetric import ec
+    """Return a new (private, public) key pair as base64url: the private one for ``PushChannel``, the public one for the browser.
+
+    Raises:
+        MissingExtraError: ``pip install "notifykit[push]"``.
+    """
+    try:
+        from cryptography.hazmat.primitives.asymmetric import ec
+    except ModuleNotFoundError as error:
+        raise MissingExtraError('keys for web push need an optional dependency: pip install "notifykit[push]"', extra="push") from error
 
     private = ec.generate_private_key(ec.SECP256R1())
     return b64encode(private.private_numbers().private_value.to_bytes(32)), _public(private)
