@@ -6,6 +6,7 @@ Runs with nothing but the installed package. An extra without a promise here fai
 import sys
 import tempfile
 from collections.abc import Callable
+from datetime import date
 from importlib.util import find_spec
 
 import anyio
@@ -91,9 +92,9 @@ def html() -> None:
 
 def i18n() -> None:
     """Dates by their own pattern."""
-    import babel
-
-    assert babel.__version__
+    page = {"x/telegram.text.j2": "{{ day | date('d. MMMM y') }}"}
+    rendered = JinjaRenderer(page).render("x", "telegram", TelegramChannel.parts, {"day": date(2026, 3, 1)}, locale="cs")
+    assert rendered["text"] == "1\\. března 2026", rendered["text"]
 
 
 def prometheus() -> None:

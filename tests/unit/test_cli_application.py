@@ -33,6 +33,23 @@ def test_a_notifier_may_be_made_nested_or_blocking(application: Application, ext
     assert command("migrate", "--app", f"{application.module}:{path}").code == 0
 
 
+def test_a_notifier_may_be_made_from_the_environment_or_a_toml_file(application: Application, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("NOTIFYKIT_APP")
+    (application.folder / "notify.toml").write_text(
+        f'bus = "sqlite:///{application.folder}/toml.db"\n[channels]\nemail = "console://email"\n'
+    )
+    assert command("migrate", "--app", "notify.toml").code == 0
+    assert (application.folder / "toml.db").exists()
+    monkeypatch.setenv("NOTIFYKIT_BUS", f"sqlite:///{application.folder}/env.db")
+    monkeypatch.setenv("NOTIFYKIT_CHANNELS_EMAIL", "console://email")
+    monkeypatch.setenv("NOTIFYKIT_TRACEBACK", "")
+    assert command("migrate").code == 0
+    assert (application.folder / "env.db").exists()
+    monkeypatch.setenv("NOTIFYKIT_CHANELS_EMAIL", "smtp://ada:s3cret@mail.example")
+    said = command("migrate")
+    assert (said.code, "NOTIFYKIT_CHANELS_EMAIL" in said.err, "s3cret" in said.err) == (3, True, False)
+
+
 @pytest.mark.parametrize(
     ("source", "app", "says"),
     [

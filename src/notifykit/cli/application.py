@@ -21,26 +21,38 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 _OWN = str(Path(__file__).parents[1])
 _LIBRARY = str(Path(os.__file__).parent)
-_HOW = "name it as MODULE:ATTRIBUTE, such as app.notify:notifier, with --app or in NOTIFYKIT_APP"
+_HOW = (
+    "name it as MODULE:ATTRIBUTE, such as app.notify:notifier, or as a TOML file, with --app or in NOTIFYKIT_APP; or set"
+    " NOTIFYKIT_BUS and the other variables of its configuration"
+)
 
 
 def app_option(command: F) -> F:
     """Add ``--app`` to a command, as its argument *app*."""
     return click.option(
-        "-a", "--app", envvar="NOTIFYKIT_APP", metavar="MODULE:ATTRIBUTE", help="Where the notifier is.  [env: NOTIFYKIT_APP]"
+        "-a",
+        "--app",
+        envvar="NOTIFYKIT_APP",
+        metavar="MODULE:ATTRIBUTE",
+        help="Where the notifier is: there, or in a TOML file.  [env: NOTIFYKIT_APP]",
     )(command)
 
 
 def find_notifier(app: str | None) -> Notifier:
     """Return the notifier that *app* names: a Notifier, a blocking one, or a function without arguments that makes one.
 
-    Modules are looked for in the current folder first.
+    Modules are looked for in the current folder first. A name that ends with ``.toml`` is a configuration file; without any name
+    the ``NOTIFYKIT_…`` variables are the configuration, if there is a ``NOTIFYKIT_BUS``.
 
     Raises:
         ConfigurationError: it cannot be found or imported.
     """
+    if not app and not {"NOTIFYKIT_BUS", "NOTIFYKIT_BUS_FILE"}.isdisjoint(os.environ):
+        return Notifier.from_env()
     if not app:
         raise ConfigurationError(f"no notifier was named: {_HOW}")
+    if app.endswith(".toml"):
+        return Notifier.from_toml(app)
     module_name, colon, path = app.partition(":")
     if not (module_name and colon and path):
         raise ConfigurationError(f"{app!r} names no notifier: {_HOW}")
