@@ -1,19 +1,30 @@
 """What is known of a campaign beside its messages: whether it runs, and how fast. One record for each in the bus's ledger."""
 
+import logging
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from hashlib import blake2b
 from typing import Literal, TypeAlias
 
 import msgspec
-from attrs import evolve, field, frozen
+from attrs import field, frozen
 
-from notifykit._clock import to_utc_or_none
 from notifykit._limits import parse_limits
 from notifykit.abc import Ledger, Window
 from notifykit.errors import ConfigurationError
 
-__all__ = ["Campaign", "CampaignState", "campaign_key", "read_campaign", "read_campaigns", "write_campaign"]
+__all__ = [
+    "Campaign",
+    "CampaignState",
+    "campaign_key",
+    "read_campaign",
+    "read_campaigns",
+    "read_turn",
+    "write_campaign",
+    "write_turn",
+]
+
+_log = logging.getLogger("notifykit")
 
 CampaignState: TypeAlias = Literal["running", "paused", "cancelled"]
 
@@ -35,13 +46,11 @@ class Campaign:
         group: its name, which its messages bear.
         state: a paused one is not sent until it is resumed, a cancelled one never.
         rate: how fast it may go, in the notation of rate limits; empty for as fast as its channels.
-        next_at: when the next message that is enqueued for it is due by its rate.
     """
 
     group: str = field(validator=_name)
     state: CampaignState = "running"
     rate: str = field(default="", validator=_notation)
-    next_at: datetime | None = field(default=None, converter=to_utc_or_none)
 
     @property
     def windows(self) -> list[Window]:
@@ -53,13 +62,6 @@ class Campaign:
     def pace(self) -> timedelta:
         """The time from one message to the next, so that its rate is used evenly and nothing is claimed before its turn."""
         return max((period / limit for limit, period in parse_limits(self.rate)), default=timedelta(0))
-
-    def places(self, number: int, now: datetime) -> "tuple[datetime | None, Campaign]":
-        """Return when the first of *number* further messages is due (None: at once), and the record after them."""
-        if not self.rate:
-            return None, self
-        first = max(self.next_at or now, now)
-        return first, evolve(self, next_at=first + self.pace * number)
 
 
 def _digest(text: str) -> str:
@@ -74,7 +76,7 @@ def campaign_key(group: str) -> str:
 def read_campaigns(found: Mapping[str, bytes], groups: Iterable[str | None]) -> dict[str, Campaign]:
     """Return the campaigns of *groups* whose records were *found*, by name."""
     raw = {group: found.get(campaign_key(group)) for group in groups if group is not None} if found else {}
-    return {group: _decoded(each) for group, each in raw.items() if each is not None}
+    return {group: _decoded(group, each) for group, each in raw.items() if each is not None}
 
 
 async def read_campaign(ledger: Ledger, group: str) -> Campaign:
@@ -85,9 +87,35 @@ async def read_campaign(ledger: Ledger, group: str) -> Campaign:
 async def write_campaign(ledger: Ledger, campaign: Campaign) -> None:
     """Store the record, or remove it where it says nothing."""
     plain = campaign == Campaign(campaign.group)
-    facts = [campaign.group, campaign.state, campaign.rate, campaign.next_at]
+    facts = [campaign.group, campaign.state, campaign.rate]
     await ledger.put(campaign_key(campaign.group), None if plain else msgspec.json.encode(facts))
 
 
-def _decoded(raw: bytes) -> Campaign:
-    return Campaign(*msgspec.json.decode(raw, type=tuple[str, CampaignState, str, datetime | None]))
+async def read_turn(ledger: Ledger, group: str, now: datetime) -> datetime:
+    """Return when the next message that is enqueued for the campaign is due by its rate.
+
+    It has a key of its own: a producer that moves it on must not undo what an operator does to the record meanwhile.
+    """
+    key = _turn_key(group)
+    found = await ledger.get([key])
+    try:
+        return max(now, msgspec.json.decode(found[key], type=datetime)) if found else now
+    except msgspec.MsgspecError:
+        return now
+
+
+async def write_turn(ledger: Ledger, group: str, next_at: datetime) -> None:
+    """Note when the next one is due."""
+    await ledger.put(_turn_key(group), msgspec.json.encode(next_at), next_at)
+
+
+def _turn_key(group: str) -> str:
+    return f"campaign-turn:{_digest(group)}"
+
+
+def _decoded(group: str, raw: bytes) -> Campaign:
+    try:
+        return Campaign(*msgspec.json.decode(raw, type=tuple[str, CampaignState, str]))
+    except (msgspec.MsgspecError, ConfigurationError):
+        _log.warning("the record of campaign %r cannot be read, and is taken for that of a running one", group)
+        return Campaign(group)

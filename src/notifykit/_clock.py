@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 from notifykit.errors import ConfigurationError
 
-__all__ = ["FOREVER", "BusTime", "SystemClock", "from_ms", "to_ms", "to_utc", "to_utc_or_none"]
+__all__ = ["FOREVER", "BusTime", "SystemClock", "after", "from_ms", "to_ms", "to_utc", "to_utc_or_none"]
 
 FOREVER = datetime(9999, 12, 31, tzinfo=UTC)
 """The latest time there is, for a hold that only a person lifts."""
@@ -59,6 +59,15 @@ def to_utc(moment: datetime) -> datetime:
 def to_utc_or_none(moment: datetime | None) -> datetime | None:
     """Return :func:`to_utc` of *moment*, or None for None."""
     return None if moment is None else to_utc(moment)
+
+
+def after(moment: datetime, wait: timedelta) -> datetime:
+    """Return the time *wait* after *moment*: not before it, and at most a year later, whatever a provider asks for.
+
+    >>> after(datetime(2030, 1, 1, tzinfo=UTC), timedelta.max).year
+    2031
+    """
+    return moment + min(max(wait, timedelta(0)), timedelta(days=366))
 
 
 class BusTime:

@@ -1,14 +1,14 @@
 """How a claim ends, and the pure decision from an error to an ending."""
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import TypeAlias
 
 from attrs import field, frozen
 
 from notifykit._backoff import Backoff, exponential, jittered
 from notifykit._claims import MAX_ERROR_BYTES, Claim, Envelope, Reason, check_batch
-from notifykit._clock import to_utc, to_utc_or_none
+from notifykit._clock import after, to_utc, to_utc_or_none
 from notifykit._messages import DEFAULT_MAX_ATTEMPTS, Lane, attempts_in_range
 from notifykit.errors import (
     AddressGoneError,
@@ -139,7 +139,7 @@ def decide(error: Exception, claim: Claim, policy: RetryPolicy, now: datetime) -
         case ChannelUnavailableError():
             return Release()
         case RateLimitedError():
-            due_at = None if error.scope == "channel" else now + max(error.retry_after, timedelta(0))
+            due_at = None if error.scope == "channel" else after(now, error.retry_after)
             return Release(due_at, error.progress or None)
         case AddressGoneError():
             return Bury(Reason.ADDRESS_GONE, text)
@@ -160,7 +160,7 @@ def decide(error: Exception, claim: Claim, policy: RetryPolicy, now: datetime) -
     if isinstance(error, TransientError):
         wait = max(wait, error.retry_after or wait)
         progress = error.progress
-    return Retry(now + wait, text, progress or claim.progress)
+    return Retry(after(now, wait), text, progress or claim.progress)
 
 
 def describe(error: Exception) -> str:

@@ -4,7 +4,7 @@ Each is a key in the bus's ledger. Addresses are hashed: none lies there in the 
 """
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from hashlib import blake2b
 
 import msgspec
@@ -152,8 +152,15 @@ async def look_up(ledger: Ledger, messages: Sequence[Message]) -> Mapping[str, S
 def _standing(asked: Sequence[str], found: Mapping[str, bytes], campaign: Campaign | None) -> Standing:
     gone, paused, *unsubscribed = asked
     suppressed = next((_suppression(key, found[key]).reason for key in (gone, *unsubscribed) if key in found), None)
-    until = msgspec.json.decode(found[paused], type=datetime) if paused in found else None
+    until = _moment(found[paused]) if paused in found else None
     return Standing(suppressed, until, campaign)
+
+
+def _moment(value: bytes) -> datetime | None:
+    try:
+        return msgspec.json.decode(value, type=datetime)
+    except msgspec.MsgspecError:
+        return None
 
 
 def _entry(reason: str, recipient_id: str, now: datetime) -> bytes:
@@ -165,5 +172,8 @@ def _entry(reason: str, recipient_id: str, now: datetime) -> bytes:
 def _suppression(key: str, value: bytes) -> Suppression:
     _, _, named = key.partition(":")
     channel, _, fingerprint = named.rpartition(":")
-    reason, recipient_id, since = msgspec.json.decode(value, type=tuple[str, str, datetime])
+    try:
+        reason, recipient_id, since = msgspec.json.decode(value, type=tuple[str, str, datetime])
+    except msgspec.MsgspecError:  # better not sent to than a channel that stops at it
+        reason, recipient_id, since = "unreadable entry", "", datetime.fromtimestamp(0, UTC)
     return Suppression(channel=channel, reason=reason, recipient_id=recipient_id, since=since, fingerprint=fingerprint, key=key)

@@ -270,5 +270,7 @@ def tell(observers: Sequence[Observer], event: Event) -> None:
     for observer in observers:
         try:
             observer(event)
-        except Exception:
+        except (KeyboardInterrupt, SystemExit):
+            raise
+        except BaseException:  # also the cancellation of something that it asked for its result: nobody cancels plain code
             _log.exception("an observer failed on %s", type(event).__name__)

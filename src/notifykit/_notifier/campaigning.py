@@ -7,7 +7,7 @@ from typing import Any, Unpack
 from attrs import evolve, fields_dict, frozen
 
 from notifykit._attached import FindAttachment, check_files
-from notifykit._campaigns import CampaignState, read_campaign, write_campaign
+from notifykit._campaigns import CampaignState, read_campaign, read_turn, write_campaign, write_turn
 from notifykit._claims import Action, Depth, Filter, State, StoredMessage
 from notifykit._codec import decode
 from notifykit._messages import Lane, Message, Receipt, Recipient, Status
@@ -148,10 +148,9 @@ class Campaigning:
     async def _paced(self, group: str, made: Sequence[Message | Skip]) -> list[Receipt]:
         """Enqueue a batch, each message due when the campaign's rate allows it."""
         record = await read_campaign(self.ledger, group)
-        number = sum(isinstance(each, Message) for each in made)
-        first, _ = record.places(number, self._clock.now())
-        if first is None:
+        if not record.rate:
             return await self._enqueue(made)
+        first = await read_turn(self.ledger, group, self._clock.now())
         paced: list[Message | Skip] = []
         place = 0
         for each in made:
@@ -163,7 +162,7 @@ class Campaigning:
                 paced.append(each)
         receipts = await self._enqueue(paced)
         queued = sum(each.status is Status.QUEUED for each in receipts)
-        await self._change(group, next_at=first + record.pace * queued)
+        await write_turn(self.ledger, group, first + record.pace * queued)
         return receipts
 
     def _tell_progress(self, group: str, progress: Progress, on_progress: OnProgress | None) -> None:

@@ -7,6 +7,7 @@ from datetime import timedelta
 from attrs import frozen
 
 from notifykit._attached import FindAttachment, with_data
+from notifykit._clock import after
 from notifykit._limits import address_windows, channel_windows
 from notifykit._messages import Message, Receipt, Status
 from notifykit._outcomes import describe
@@ -124,9 +125,9 @@ class DirectSender:
                     new = self.channel.parse_address(error.new_address)
                     tell(self.observers, AddressMoved(message.recipient_id, message.channel, message.address, new))
                 case RateLimitedError(scope="channel"):
-                    await self.bus.hold(message.channel, None, now + error.retry_after, "rate-limited")
+                    await self.bus.hold(message.channel, None, after(now, error.retry_after), "rate-limited")
                 case RateLimitedError():
-                    await pause_address(self.ledger, message.channel, message.address, now + error.retry_after)
+                    await pause_address(self.ledger, message.channel, message.address, after(now, error.retry_after))
         except (BusError, InvalidAddressError) as failed:  # the message's own fate stands all the same
             _log.warning("could not note what %s means for channel %s: %s", type(error).__name__, message.channel, failed)
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 
 from notifykit._backoff import exponential
-from notifykit._clock import BusTime
+from notifykit._clock import BusTime, after
 from notifykit.abc import Bus
 from notifykit.errors import ChannelUnavailableError, RateLimitedError
 from notifykit.events import ChannelDown, ChannelRecovered, Observer, tell
@@ -43,7 +43,7 @@ class ChannelHealth:
         self.era += 1
         self._failures += 1
         wait = max(_BACKOFF(self._failures), error.retry_after or timedelta(0))
-        await self._bus.hold(self._channel, None, self._time.now() + wait, "unavailable")
+        await self._bus.hold(self._channel, None, after(self._time.now(), wait), "unavailable")
         if self._failures == 1:
             tell(self._observers, ChannelDown(channel=self._channel, error=f"{type(error).__name__}: {error}", retry_after=wait))
 
@@ -56,4 +56,4 @@ class ChannelHealth:
 
     async def rate_limited(self, error: RateLimitedError) -> None:
         """Hold the channel for as long as its provider asks."""
-        await self._bus.hold(self._channel, None, self._time.now() + error.retry_after, "rate-limited")
+        await self._bus.hold(self._channel, None, after(self._time.now(), error.retry_after), "rate-limited")

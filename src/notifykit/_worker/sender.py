@@ -4,12 +4,13 @@ import logging
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
 
+import anyio
 from attrs import evolve, field, frozen
 
 from notifykit._attached import FindAttachment, with_data
 from notifykit._backoff import exponential
 from notifykit._claims import Claim, Reason, Settled, StoredMessage, check_batch
-from notifykit._clock import BusTime
+from notifykit._clock import BusTime, after
 from notifykit._codec import decode
 from notifykit._fallback import FAILURES, all_failed, envelope_of, next_messages
 from notifykit._ids import new_id
@@ -178,9 +179,12 @@ class Sender:
             return Release(standing.paused_until)
         if self.should_send is not None:
             try:
-                wanted = await self.should_send(message)
+                with anyio.fail_after(self.policy.send_timeout.total_seconds()):
+                    wanted: object = await self.should_send(message)
             except Exception as error:
                 return self.judge(foreign(error), claim)
+            if wanted is None:
+                return self.judge(ConfigurationError("should_send answered None: it must return True or False"), claim)
             if not wanted:
                 return Bury(Reason.UNWANTED)
         return None
@@ -216,7 +220,7 @@ class Sender:
             case RateLimitedError(scope="channel"):
                 await self.health.rate_limited(error)
             case RateLimitedError():
-                await pause_address(self.ledger, message.channel, message.address, self.time.now() + error.retry_after)
+                await pause_address(self.ledger, message.channel, message.address, after(self.time.now(), error.retry_after))
             case AddressGoneError():
                 if self.policy.suppress_gone:
                     await suppress(self.ledger, message.channel, message.address, "gone", self.time.now(), message.recipient_id)
