@@ -22,6 +22,7 @@ from notifykit import (
     RetryPolicy,
     Secret,
     TelegramOptions,
+    blocking,
     constant,
     exponential,
     get_bus,
@@ -29,6 +30,10 @@ from notifykit import (
 )
 from notifykit.abc import Bus, Channel
 from notifykit.errors import ConfigurationError, MissingExtraError, NotifykitError, RateLimitedError, UnknownPluginError
+from notifykit.events import Observer
+from notifykit.telemetry import logging as to_log
+from notifykit.telemetry import opentelemetry, prometheus
+from notifykit.telemetry.times import DeliveryTimes
 
 
 @frozen
@@ -86,6 +91,18 @@ def mistakes() -> None:
     TelegramOptions(quiet=True)  # type: ignore[typeddict-unknown-key]  # pyright: ignore[reportCallIssue]
     Secret(7)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     RetryPolicy(3)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+
+
+assert_type(Notifier.from_env(grace=timedelta(seconds=1)), Notifier)
+assert_type(blocking.Notifier.from_toml("notify.toml"), blocking.Notifier)
+assert_type(DeliveryTimes().by_channel["email"].mean_ms, float)
+observers: list[Observer] = [to_log.observer(), prometheus.observer(), opentelemetry.observer(), DeliveryTimes()]
+
+
+def synchronously(notifier: blocking.Notifier, ada: Recipient) -> None:
+    assert_type(notifier.enqueue(ada, "order_shipped", {"order": 81}), list[Receipt])
+    assert_type(notifier.test_send(ada, "email", "order_shipped"), Receipt)
+    assert_type(notifier.stats(), notifykit.Stats)
 
 
 assert_type(exponential(), Callable[[int], timedelta])

@@ -1,18 +1,27 @@
 """The test send: one call that finds each thing that can be wrong by its own error."""
 
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from notifykit import Lane, Notifier, Recipient, Status
+from notifykit import ChannelPolicy, Lane, Notifier, Recipient, Status
 from notifykit.buses.memory import MemoryBus
 from notifykit.errors import (
+    AddressGoneError,
+    AddressMovedError,
+    ChannelUnavailableError,
+    ConfigurationError,
+    DeliveryError,
     InvalidAddressError,
     MissingPartError,
     MissingVariablesError,
     NoAddressError,
+    OutcomeUnknownError,
     PermanentError,
+    RateLimitedError,
+    TransientError,
     UnknownChannelError,
     UnknownRecipientError,
     UnknownTemplateError,
@@ -88,6 +97,51 @@ async def test_a_failed_delivery_is_in_the_receipt(notifier: Notifier, channel: 
     assert receipt.status is Status.FAILED
     with pytest.raises(PermanentError):
         receipt.raise_for_status()
+
+
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [
+        (ChannelUnavailableError("down"), Status.FAILED),
+        (TransientError("busy"), Status.FAILED),
+        (RateLimitedError("wait", retry_after=timedelta(seconds=3)), Status.FAILED),
+        (OutcomeUnknownError("lost"), Status.UNKNOWN),
+        (PermanentError("no"), Status.FAILED),
+        (AddressGoneError("gone"), Status.FAILED),
+        (AddressMovedError("moved", new_address="+2"), Status.FAILED),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+async def test_each_way_a_delivery_fails_is_its_own_error_with_its_delivery_time_and_is_tried_once(
+    notifier: Notifier, channel: ScriptedChannel, error: DeliveryError, status: Status
+) -> None:
+    channel.script = [error]
+    async with notifier:
+        receipt = await notifier.test_send("ada", "sms", "hello", {"name": "Ada"})
+        assert not any(depth.ready + depth.scheduled + depth.dead for depth in (await notifier.stats()).depths.values())
+    assert (receipt.status, receipt.error, receipt.attempt) == (status, error, 1)
+    assert receipt.delivery_time_ms is not None
+    assert sum(channel.calls.values()) == 1
+
+
+async def test_what_is_not_sent_at_all_says_why_and_took_no_time(tmp_path: Path, notifier: Notifier, channel: ScriptedChannel) -> None:
+    limited = Notifier(
+        MemoryBus(), channels={"sms": channel}, templates=tmp_path, find_recipient=find, policies={"sms": ChannelPolicy(limits="1/hour")}
+    )
+    async with notifier, limited:
+        await notifier.suppress("sms", "+1", "complaint")
+        suppressed = await notifier.test_send("ada", "sms", "hello", {"name": "Ada"})
+        await limited.test_send("ada", "sms", "hello", {"name": "Ada"})
+        over = await limited.test_send("ada", "sms", "hello", {"name": "Ada"})
+    assert (suppressed.status, suppressed.reason, suppressed.delivery_time_ms) == (Status.SUPPRESSED, "complaint", None)
+    assert (over.status, type(over.error), over.delivery_time_ms) == (Status.FAILED, RateLimitedError, None)
+    assert len(channel.sent) == 1
+
+
+async def test_an_id_without_a_way_to_find_its_recipient_is_a_fault_of_the_configuration(tmp_path: Path, notifier: Notifier) -> None:
+    async with Notifier(MemoryBus(), channels={"sms": ScriptedChannel()}, templates=tmp_path) as nobody:
+        with pytest.raises(ConfigurationError, match="find_recipient"):
+            await nobody.test_send("ada", "sms", "hello", {"name": "Ada"})
 
 
 async def test_a_template_may_name_its_lane(notifier: Notifier) -> None:

@@ -24,8 +24,8 @@ try:
     from opentelemetry.context import Context
     from opentelemetry.trace import Span, SpanKind, Status, StatusCode
     from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
-except ModuleNotFoundError as error:
-    raise MissingExtraError('traces for OpenTelemetry need: pip install "notifykit[otel]"', extra="otel") from error
+except ModuleNotFoundError as _error:
+    raise MissingExtraError('traces for OpenTelemetry need: pip install "notifykit[otel]"', extra="otel") from _error
 
 __all__ = ["METRICS", "observer", "watch"]
 

@@ -30,8 +30,8 @@ try:
     from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histogram
     from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
     from prometheus_client.registry import Collector
-except ModuleNotFoundError as error:
-    raise MissingExtraError('metrics for Prometheus need: pip install "notifykit[prometheus]"', extra="prometheus") from error
+except ModuleNotFoundError as _error:
+    raise MissingExtraError('metrics for Prometheus need: pip install "notifykit[prometheus]"', extra="prometheus") from _error
 
 __all__ = ["METRICS", "observer", "watch"]
 
