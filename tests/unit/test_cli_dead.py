@@ -175,7 +175,7 @@ def test_a_time_that_is_none_is_explained(application: Application) -> None:
 
 
 def test_times_ago_are_counted_from_now() -> None:
-    from notifykit.cli.filters import Moment
+    from notifykit.cli.filters import _Moment
 
     for text, ago in {
         "90s": timedelta(seconds=90),
@@ -183,4 +183,4 @@ def test_times_ago_are_counted_from_now() -> None:
         "2h": timedelta(hours=2),
         "1w": timedelta(weeks=1),
     }.items():
-        assert abs(datetime.now(UTC) - Moment().convert(text, None, None) - ago) < timedelta(minutes=1)
+        assert abs(datetime.now(UTC) - _Moment().convert(text, None, None) - ago) < timedelta(minutes=1)

@@ -18,7 +18,7 @@ _AGO = re.compile(r"(\d+)\s*(s|m|h|d|w)")
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
 
-class Moment(click.ParamType):  # type: ignore[type-arg,unused-ignore]
+class _Moment(click.ParamType):  # type: ignore[type-arg,unused-ignore]
     """A time of day in ISO 8601, or how long ago: ``90s``, ``15m``, ``2h``, ``3d``, ``1w``. Without a zone it is UTC."""
 
     name = "time"
@@ -43,8 +43,8 @@ _OPTIONS = (
     click.option("--template", metavar="NAME", help="Of this template."),
     click.option("--group", metavar="NAME", help="Of this campaign."),
     click.option("--recipient", metavar="ID", help="To this recipient."),
-    click.option("--since", type=Moment(), help="Dead since this time (2026-03-01T12:00), or as long ago (15m, 2h, 3d)."),
-    click.option("--until", type=Moment(), help="Dead before it."),
+    click.option("--since", type=_Moment(), help="Dead since this time (2026-03-01T12:00), or as long ago (15m, 2h, 3d)."),
+    click.option("--until", type=_Moment(), help="Dead before it."),
 )
 
 

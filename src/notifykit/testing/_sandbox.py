@@ -34,7 +34,7 @@ class BaseSandbox:
 
     def __init__(self, notifier: "Notifier | _Drives", *, start: datetime | None = None) -> None:
         self.notifier: Notifier = notifier if isinstance(notifier, Notifier) else notifier._notifier
-        self.clock = FakeClock() if start is None else FakeClock(start)
+        self.clock: FakeClock = FakeClock() if start is None else FakeClock(start)
         self._desk = Desk()
         self._name = f"sandbox {new_id()}"
         self._bus = self._make_bus()

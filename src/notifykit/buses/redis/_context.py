@@ -44,7 +44,7 @@ class Context:
 
     def __init__(self, keys: Keys, clock: Clock | None, ttl: int, campaign_after: int | None) -> None:
         self.keys = keys
-        self.campaign_after = campaign_after or 0
+        self.campaign_after: int = campaign_after or 0
         self.channels: tuple[str, ...] = ()
         """Those known from the last look at the store."""
         self._clock = clock

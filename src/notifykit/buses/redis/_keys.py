@@ -21,15 +21,15 @@ class Keys:
     def __init__(self, name: str) -> None:
         if not name or len(name.encode(errors="replace")) > 100 or not name.isprintable() or set(name) & set("{} "):
             raise ConfigurationError("the name of a bus has 1 to 100 bytes, without blanks and braces")
-        self.prefix = f"nk:{{{name}}}:"
+        self.prefix: str = f"nk:{{{name}}}:"
         self.common: tuple[str, ...] = tuple(
             self.prefix + part
             for part in ("msg", "state", "live", "dead", "keys", "keyends", "groups", "meta", "holds", "bell", "channels")
         )
-        self.counters = self.common[7]
-        self.bell = self.common[9]
-        self.channels = self.common[10]
-        self.ledger = tuple(self.prefix + part for part in ("facts", "factnames", "factends"))
+        self.counters: str = self.common[7]
+        self.bell: str = self.common[9]
+        self.channels: str = self.common[10]
+        self.ledger: tuple[str, ...] = tuple(self.prefix + part for part in ("facts", "factnames", "factends"))
         self._by_channel: dict[str, tuple[str, ...]] = {}
 
     def channel(self, channel: str) -> tuple[str, ...]:

@@ -109,7 +109,10 @@ class Worker:
     """Claims, sends and settles; now and then it takes longer than its lease."""
 
     def __init__(self, bus: Bus, tell: Callable[[Sequence[Event]], None], chance: random.Random, lease: timedelta) -> None:
-        self.bus, self.tell, self.chance, self.lease = bus, tell, chance, lease
+        self.bus: Bus = bus
+        self.tell: Callable[[Sequence[Event]], None] = tell
+        self.chance: random.Random = chance
+        self.lease: timedelta = lease
 
     async def work(self) -> None:
         """Work until killed."""
