@@ -167,6 +167,21 @@ def test_symbolic_links_are_followed_but_not_round_in_a_circle(tmp_path: Path) -
     assert text(renderer) == text(renderer, template="u") == "from elsewhere"
 
 
+def test_what_cannot_be_read_is_an_error_of_its_own_and_a_link_to_nothing_is_no_file(tmp_path: Path) -> None:
+    (tmp_path / "t").mkdir()
+    (tmp_path / "t" / "k.text.j2").write_text("there")
+    (tmp_path / "t" / ".#k.subject.j2").symlink_to("somebody@a-machine.123")
+    (tmp_path / "t" / "k.subject.j2").symlink_to(tmp_path / "nowhere")
+    assert text(JinjaRenderer(tmp_path)) == "there"
+    (tmp_path / "t" / "template.toml").write_text("")
+    for name in ("template.toml", "k.text.j2"):
+        renderer = JinjaRenderer(tmp_path)
+        assert renderer.templates()
+        (tmp_path / "t" / name).unlink()
+        with pytest.raises(RenderError, match=rf"{name} cannot be read: No such file"):
+            text(renderer)
+
+
 def test_an_unknown_template_is_an_error_that_lists_the_known_ones_the_nearest_first() -> None:
     renderer = JinjaRenderer({f"{name}/k.text.j2": "" for name in ("alpha", "order_paid", "order_shipped", "zulu")}, built_in=False)
     with pytest.raises(

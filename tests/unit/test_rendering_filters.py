@@ -37,6 +37,11 @@ def test_formats_of_html_wrap_the_escaped_value_and_vanish_when_empty(name: str)
     assert render(f"A{{{{ x|{name} }}}}Z", Markup.HTML, x=None) == "AZ"
 
 
+def test_links_of_html_do_not_nest() -> None:
+    template = "{% filter link('https://a.example/') %}x {{ 'y'|bold|link('https://b.example/?>') }} <a\nhref='#'>z</a>{% endfilter %}"
+    assert render(template, Markup.HTML) == '<a href="https://a.example/">x <strong>y</strong> z</a>'
+
+
 @pytest.mark.parametrize("quote", ["'", '"'])
 def test_a_value_cannot_leave_an_attribute(quote: str) -> None:
     for value in ("'\"><script>&amp;", "é'\"><script>&amp;"):

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from notifykit._messages import Markup, Part
 from notifykit.errors import InvalidContentError
 from notifykit.rendering import JinjaRenderer
+from notifykit.rendering.html_structure import read_structure
 from notifykit.rendering.plain_text import html_to_text
 
 CASES = {
@@ -44,6 +45,15 @@ CASES = {
     "comment": ("a<!-- b -->c", "ac"),
     "nothing": ("", ""),
 }
+
+
+ODD = ["<![", "<![<p>", "<![endif]>", "<![if !mso]>", "<![ '>", "<![x<p>", "<!x", "<?x", "</", "<a href='", "&#xFFFFFFFF;"]
+
+
+@pytest.mark.parametrize("odd", ODD)
+def test_odd_declarations_stop_neither_the_text_nor_the_check(odd: str) -> None:
+    assert html_to_text(f"<p>before</p>{odd}<p>after</p>").startswith("before")
+    assert read_structure(f"<p>before</p>{odd}<p>after</p>")
 
 
 @pytest.mark.parametrize("name", CASES)

@@ -20,6 +20,7 @@ _NONCHARACTERS = re.compile(
 
 _ASCII = {code: None for code in range(0x80) if _CONTROLS.match(chr(code))} | {ord(char): str(escape_html(char)) for char in "&<>'\""}
 
+_ANCHOR = re.compile(r"</?a(?:\s[^>]*)?>", re.IGNORECASE)
 _QUOTATION = "margin:0 0 0 2px;padding:0 0 0 12px;border-left:3px solid #98a2b3"
 _HIDDEN = "display:none;max-height:0;max-width:0;overflow:hidden;opacity:0;font-size:1px;line-height:1px;mso-hide:all"
 _PADDING = "&#847;&zwnj;&nbsp;" * 60
@@ -109,6 +110,8 @@ def link(value: Any, url: str) -> HtmlFragment:
         return HtmlFragment(inner)
     if not is_web_link(url, schemes=("http", "https", "mailto", "tel")):
         return HtmlFragment(inner + HtmlFragment.output(written_out(url)))
+    if "<a" in inner:  # links do not nest: the outer one stays
+        inner = _ANCHOR.sub("", inner)
     return HtmlFragment(f'<a href="{HtmlFragment.output(str(url).strip())}">{inner}</a>')
 
 

@@ -8,7 +8,7 @@ from html.parser import HTMLParser
 
 from attrs import frozen
 
-__all__ = ["Structure", "read_structure"]
+__all__ = ["LenientParser", "Structure", "read_structure"]
 
 _VOID = frozenset(["area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track", "wbr"])
 _MAY_STAY_OPEN = frozenset(
@@ -52,7 +52,15 @@ def read_structure(html: str) -> Structure:
     return Structure(reader.faults, reader.links, frozenset(reader.tags), frozenset(reader.attributes))
 
 
-class _Reader(HTMLParser):
+class LenientParser(HTMLParser):
+    """A parser that no input stops: ``<![…>`` is a comment for HTML, and an AssertionError in some cases for Python's."""
+
+    def parse_marked_section(self, i: int, report: int = 1) -> int:  # as the standard library has it
+        """Skip it, as the HTML standard's "bogus comment state" does."""
+        return self.rawdata.find(">", i) + 1 or -1
+
+
+class _Reader(LenientParser):
     def __init__(self) -> None:
         super().__init__(convert_charrefs=True)
         self.faults: list[tuple[int, str]] = []

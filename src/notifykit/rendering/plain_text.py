@@ -1,7 +1,8 @@
 """The text of an HTML e-mail for those who read plain text: paragraphs, lists, links and tables stay readable."""
 
 import re
-from html.parser import HTMLParser
+
+from notifykit.rendering.html_structure import LenientParser
 
 __all__ = ["html_to_text"]
 
@@ -25,7 +26,7 @@ def html_to_text(html: str) -> str:
     return reader.text()
 
 
-class _Reader(HTMLParser):
+class _Reader(LenientParser):
     def __init__(self) -> None:
         super().__init__(convert_charrefs=True)
         self._lines: list[str] = []

@@ -94,7 +94,7 @@ class Loaded:
         if template not in self._descriptions:
             path = f"{template}/template.toml"
             found = self.catalogue.find(path, ())
-            raw = found[0].source.read(found[0].path) if found else b""
+            raw = guarded(lambda: found[0].source.read(found[0].path), template, "", path) if found else b""
             self._descriptions[template] = parse_description(template, path, raw)
         return self._descriptions[template]
 

@@ -8,7 +8,7 @@ from typing import Protocol, TypeAlias
 
 from attrs import field, frozen
 
-from notifykit.errors import ConfigurationError
+from notifykit.errors import ConfigurationError, RenderError
 
 __all__ = ["PICTURES", "Source", "SourceLike", "built_in_templates", "to_source"]
 
@@ -42,10 +42,20 @@ class _Tree:
     def paths(self) -> Mapping[str, float]:
         if not self.root.is_dir():
             raise ConfigurationError(f"there is no template folder {self.name}")
-        return dict(_walk(self.root, "", ()))
+        try:
+            return dict(_walk(self.root, "", ()))
+        except OSError as error:
+            raise ConfigurationError(f"the template folder {self.name} cannot be read: {_reason(error)}") from None
 
     def read(self, path: str) -> bytes:
-        return self.root.joinpath(*path.split("/")).read_bytes()
+        try:
+            return self.root.joinpath(*path.split("/")).read_bytes()
+        except OSError as error:
+            raise RenderError(f"{path} cannot be read: {_reason(error)}") from None
+
+
+def _reason(error: OSError) -> str:
+    return error.strerror or type(error).__name__
 
 
 def _walk(folder: Traversable, prefix: str, around: tuple[object, ...]) -> Iterator[tuple[str, float]]:
@@ -57,7 +67,7 @@ def _walk(folder: Traversable, prefix: str, around: tuple[object, ...]) -> Itera
         if each.is_dir():
             if len(around) <= _DEPTH:
                 yield from _walk(each, f"{prefix}{each.name}/", around)
-        elif each.name.lower().endswith((".j2", ".toml", *PICTURES)):
+        elif each.name.lower().endswith((".j2", ".toml", *PICTURES)) and each.is_file():  # an editor's lock is a link to nothing
             yield f"{prefix}{each.name}", each.stat().st_mtime if isinstance(each, Path) else 0.0
 
 
