@@ -28,12 +28,13 @@ def on_sqlite(folder, kills, seed):
     return check_kills(partial(SQLiteBus, folder / "notify.db"), kills=kills, seed=seed, audit=SQLiteBus.audit)
 
 
-def on_redis(server, kills, seed):
+def on_redis(server, kills, seed, shards=1):
     def power_cut():
         server.kill()
         server.start()
 
-    return check_kills(partial(RedisBus, server.url, name=unused_name()), kills=kills, seed=seed, disturb=power_cut, audit=audit)
+    connect = partial(RedisBus, server.url) if shards == 1 else partial(RedisBus.sharded, server.url, shards)
+    return check_kills(partial(connect, name=unused_name()), kills=kills, seed=seed, disturb=power_cut, audit=audit)
 
 
 @pytest.mark.timeout(300)
@@ -63,3 +64,9 @@ def test_a_thousand_kills_on_a_file(tmp_path, seed):
 @pytest.mark.parametrize("seed", SEEDS)
 def test_a_thousand_kills_on_redis_with_kills_of_the_server(server, seed):
     figure(f"Redis, appendfsync always, seed {seed}:", on_redis(server, 1000, seed))
+
+
+@pytest.mark.battery
+@pytest.mark.timeout(3600)
+def test_a_thousand_kills_on_redis_in_four_shards(server):
+    figure("Redis in four shards, appendfsync always:", on_redis(server, 1000, 6, shards=4))

@@ -99,6 +99,7 @@ def _batch(number: int) -> list[Envelope]:
             max_attempts=chance.choice([2, 4, 4, 50]),
             idempotency_key=each,  # outlives an ack, so that a batch that is repeated after it was sent is not stored anew
             group=chance.choice([None, "news"]),
+            recipient_id=f"user:{chance.randrange(20)}",
             body=each.encode() * chance.randrange(100),
         )
         for each in names
@@ -151,8 +152,10 @@ class Worker:
 
     def successors(self, claim: Claim) -> tuple[Envelope, ...]:
         """Return what is enqueued in the step that ends the claim."""
-        name = f"{claim.envelope.id}+"
-        return (Envelope(id=name, channel=CHANNEL, lane=claim.envelope.lane, idempotency_key=name),) if len(name) < 20 else ()
+        envelope, name = claim.envelope, f"{claim.envelope.id}+"
+        if len(name) > 20:
+            return ()
+        return (Envelope(id=name, channel=CHANNEL, lane=envelope.lane, recipient_id=envelope.recipient_id, idempotency_key=name),)
 
     async def settle(self, settlements: Sequence[Settlement]) -> None:
         """Settle in a call of its own."""
