@@ -20,6 +20,12 @@ from typing import Self
 ESCAPE = re.compile(r"\x1b(\[[0-9;?]*[A-Za-z]|\][^\x07]*\x07|[=>()][0-9A-B]?)")
 
 
+def _take_terminal() -> None:
+    """Make Ctrl-C on the terminal a SIGINT to the command, which a shell may have told us to ignore."""
+    fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 class Terminal:
     """Runs ``notifykit`` in a terminal; ``until`` waits for what is to be seen, however long the machine takes."""
 
@@ -34,7 +40,7 @@ class Terminal:
             cwd=folder,
             env={**os.environ, "TERM": "xterm-256color", "COLUMNS": "120", "LINES": "40", **environment},
             start_new_session=True,
-            preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),  # Ctrl-C on it is SIGINT to the command
+            preexec_fn=_take_terminal,
         )
         os.close(slave)
         self.raw = ""

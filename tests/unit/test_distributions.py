@@ -1,5 +1,6 @@
 """The check of what is published finds what it is there to find; every extra has its promise."""
 
+import re
 import tomllib
 from email.message import Message
 from email.parser import Parser
@@ -111,3 +112,30 @@ def test_every_extra_has_its_promise(monkeypatch: pytest.MonkeyPatch) -> None:
 
     extras = set(tomllib.loads(PYPROJECT.read_text())["project"]["optional-dependencies"])
     assert set(promises._PROMISES) | {"all"} == extras
+
+
+WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
+
+
+@pytest.mark.parametrize("path", WORKFLOWS, ids=lambda each: each.name)
+def test_workflows_pin_their_actions_and_may_do_no_more_than_they_need(path: Path) -> None:
+    yaml = pytest.importorskip("yaml")
+    text = path.read_text()
+    used = re.findall(r"uses: (\S+)(.*)", text)
+    assert used
+    for action, comment in used:
+        assert re.fullmatch(r"[\w.-]+/[\w.-]+@[0-9a-f]{40}", action), action
+        assert re.fullmatch(r" # v\d+\.\d+\.\d+", comment), action
+    workflow = yaml.safe_load(text)
+    assert workflow["permissions"] == {"contents": "read"}
+    may = {name: job["permissions"] for name, job in workflow["jobs"].items() if "permissions" in job}
+    assert may == ({"publish": {"id-token": "write"}} if path.stem == "release" else {})
+    assert all("timeout-minutes" in job for job in workflow["jobs"].values())
+    assert "secrets." not in text
+
+
+@pytest.mark.skipif(not WORKFLOWS, reason="the workflows are not beside the tests")
+def test_the_job_that_publishes_runs_no_code_of_the_project() -> None:
+    yaml = pytest.importorskip("yaml")
+    publish = yaml.safe_load((ROOT / ".github" / "workflows" / "release.yml").read_text())["jobs"]["publish"]
+    assert [each["uses"].partition("@")[0] for each in publish["steps"]] == ["actions/download-artifact", "pypa/gh-action-pypi-publish"]
