@@ -59,7 +59,7 @@ class Terminal:
         """All that was written, without colours and movements."""
         return ESCAPE.sub("", self.raw).replace("\r", "")
 
-    def until(self, pattern: str, patience: float = 18) -> str:
+    def until(self, pattern: str, patience: float = 50) -> str:
         """Read until *pattern* was seen, and return all that was."""
         end = time.monotonic() + patience
         while not re.search(pattern, self.seen):
@@ -74,7 +74,7 @@ class Terminal:
         """Send a signal to the command alone."""
         self.process.send_signal(number)
 
-    def end(self, patience: float = 18) -> int:
+    def end(self, patience: float = 50) -> int:
         """Read to the end, and return the exit code."""
         end = time.monotonic() + patience
         while self._read(end - time.monotonic()):

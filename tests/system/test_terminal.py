@@ -13,6 +13,8 @@ import pytest
 from notifykit import Notifier, Recipient
 from tests._terminal import Terminal
 
+pytestmark = pytest.mark.timeout(60)
+
 APPLICATION = """
 from pathlib import Path
 import anyio
