@@ -3,11 +3,14 @@
 import inspect
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -15,7 +18,7 @@ import anyio
 import pytest
 
 import notifykit
-from notifykit import Filter, Message, Recipient, Status, blocking, request
+from notifykit import Attachment, Filter, Message, Outbox, Recipient, Status, UnsubscribeLinks, blocking, request
 from notifykit.abc import Bus
 from notifykit.buses.memory import MemoryBus
 from notifykit.buses.redis import RedisBus
@@ -25,6 +28,7 @@ from notifykit.errors import (
     ConfigurationError,
     ForeignStoreError,
     NoAddressError,
+    NotifykitError,
     PermanentError,
     UnknownRecipientError,
     UnknownTemplateError,
@@ -267,6 +271,57 @@ def test_a_campaign_that_fails_says_why_wherever_it_failed(make: Callable[..., b
         assert notifier.campaign("june", "hello", [ADA], {"name": "x"}).duplicates == 1
 
 
+def test_a_campaign_can_be_held_up_and_called_off(make: Callable[..., blocking.Notifier]) -> None:
+    with make(unsubscribe=None) as notifier:
+        notifier.campaign("june", "hello", [ADA], {"name": "x"})
+        notifier.pause_campaign("june")
+        assert (notifier.campaign_status("june").state, notifier.campaign_status("june").waiting) == ("paused", 1)
+        notifier.resume_campaign("june")
+        assert notifier.cancel_campaign("june") == 1
+        assert notifier.campaign_status("june").waiting == 0
+
+
+def test_an_operator_has_every_call(make: Callable[..., blocking.Notifier], channel: ScriptedChannel) -> None:
+    with make(unsubscribe=UnsubscribeLinks("https://acme.example/u", "k" * 20)) as notifier:
+        (receipt,) = notifier.enqueue(ADA, "hello", {"name": "x"}, delay=timedelta(hours=1))
+        waiting = notifier.receipt(receipt.message_id)
+        assert waiting is not None
+        assert waiting.status is Status.QUEUED
+        assert notifier.advance(Filter()).ids == (receipt.message_id,)
+        assert notifier.health().bus_reachable
+        notifier.check()
+        notifier.suppress("sms", "+15550001", "complaint")
+        assert [each.reason for each in notifier.suppressions("sms").entries] == ["complaint"]
+        notifier.unsubscribe_recipient("user:1", "sms")
+        notifier.resubscribe_recipient("user:1", "sms")
+        with pytest.raises(NotifykitError):
+            notifier.unsubscribe("no token")
+        with pytest.raises(ConfigurationError, match="outbox"):
+            notifier.relay()
+
+
+def test_an_attachment_may_be_found_by_a_function_that_waits(
+    make: Callable[..., blocking.Notifier], channel: ScriptedChannel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ScriptedChannel, "carries_attachments", True)
+
+    async def find(file: str) -> bytes:
+        await anyio.lowlevel.checkpoint()
+        return b"bill"
+
+    def connect() -> sqlite3.Connection:
+        return sqlite3.connect(tmp_path / "shop.db")
+
+    outbox = Outbox(connect)
+    bill = Attachment("bill.pdf", file="81.pdf")
+    with make(attachments=find, outbox=outbox) as notifier, closing(connect()) as shop:
+        outbox.create(shop)
+        assert notifier.enqueue(ADA, "hello", {"name": "x"}, attachments=[bill])[0].status is Status.QUEUED
+        assert notifier.enqueue(ADA, "hello", {"name": "x"}, attachments=[bill], connection=shop)[0].status is Status.QUEUED
+        shop.commit()
+        assert notifier.relay() == 1
+
+
 # -- sending and working
 
 
@@ -368,6 +423,15 @@ def test_it_cannot_be_closed_from_its_own_event_loop(notifier: blocking.Notifier
     with notifier:
         notifier.send(ADA, "hello", {"name": "x"})
     assert len(refused) == 1
+
+
+def test_an_event_loop_that_cannot_be_made_says_why(notifier: blocking.Notifier, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError("too many open files")
+
+    monkeypatch.setattr(anyio, "run", refuse)
+    with pytest.raises(OSError, match="too many open files"):
+        notifier.open()
 
 
 SCRIPT = """

@@ -224,6 +224,8 @@ none = true
 [loggings]
 json = true
 """
+    told = refused(lambda: from_toml('channels = 3\nbus = "memory://"\n'))
+    assert "channels in notify.toml is a table: write [channels]" in told
     lines = refused(lambda: from_toml(text)).splitlines()
     for beginning in (
         "bus in notify.toml wants the variable NOT_SET, which is not set",

@@ -6,10 +6,14 @@ import logging
 import sys
 from datetime import UTC, datetime, timedelta
 
+import anyio
 import pytest
 
-from notifykit import Address, Lane, Reason
-from notifykit.events import AddressGone, Delivered, Died, Postponed, Retried
+from notifykit import Address, Lane, Reason, Status
+from notifykit._claims import Envelope
+from notifykit.buses.memory import MemoryBus
+from notifykit.events import AddressGone, Delivered, Died, Postponed, Retried, Sent
+from notifykit.telemetry import logging as to_log
 from notifykit.telemetry.logging import JSONFormatter, json_handler, log_events
 
 FACTS = {"message_id": "m-1", "channel": "email", "lane": Lane.CAMPAIGN, "request_id": "req-7", "template": "hello", "attempt": 2}
@@ -67,6 +71,25 @@ def test_plain_text_formatters_show_the_facts_too(lines: io.StringIO, logger: lo
     logger.handlers[0].setFormatter(logging.Formatter("%(levelname)s %(message)s"))
     log_events(Delivered(**FACTS, delivery_time_ms=1.0))
     assert lines.getvalue().startswith("INFO Delivered message_id=m-1 channel=email lane=campaign")
+
+
+@pytest.mark.anyio
+async def test_watching_a_bus_writes_what_lies_on_it(lines: io.StringIO) -> None:
+    async with MemoryBus() as bus, anyio.create_task_group() as tasks:
+        await bus.enqueue([Envelope(id="m-1", channel="email", lane=Lane.CAMPAIGN, recipient_id="user:1")])
+        tasks.start_soon(to_log.watch, bus, timedelta(hours=1))
+        await anyio.wait_all_tasks_blocked()
+        tasks.cancel_scope.cancel()
+    written = [json.loads(line) for line in lines.getvalue().splitlines()]
+    (line,) = [each for each in written if each["lane"] == "campaign"]
+    assert (line["event"], line["channel"], line["ready"], line["dead"]) == ("Depth", "email", 1, 0)
+    assert to_log.observer() is log_events
+
+
+@pytest.mark.parametrize(("status", "level"), [(Status.SENT, "INFO"), (Status.FAILED, "WARNING"), (Status.SUPPRESSED, "WARNING")])
+def test_what_was_sent_past_the_queue_is_a_warning_unless_it_went(lines: io.StringIO, status: Status, level: str) -> None:
+    log_events(Sent(**FACTS, status=status))
+    assert json.loads(lines.getvalue())["level"] == level
 
 
 def test_an_exception_is_one_field_of_the_line() -> None:

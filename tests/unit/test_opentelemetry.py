@@ -1,6 +1,8 @@
 """Traces that follow a message from its enqueueing to its sending, and metrics, by the real SDK of OpenTelemetry."""
 
 import logging
+import subprocess
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
@@ -20,7 +22,7 @@ from opentelemetry.trace import SpanKind, StatusCode
 from notifykit import ChannelPolicy, Lane, Message, Notifier, Recipient, RetryPolicy, constant, fallback, request
 from notifykit.buses.memory import MemoryBus
 from notifykit.buses.sqlite import SQLiteBus
-from notifykit.errors import BusClosedError, PermanentError, TransientError
+from notifykit.errors import AddressMovedError, BusClosedError, PermanentError, TransientError
 from notifykit.telemetry.opentelemetry import METRICS, observer, watch
 from tests._channel import ScriptedChannel
 
@@ -128,6 +130,24 @@ async def test_a_fallback_stays_in_the_trace(make: Callable[..., Notifier], span
         await notifier.drain()
     (enqueued,), (first,), (second,) = (named(spans, name) for name in ("enqueue sms", "send sms", "send other"))
     assert parent(first) == parent(second) == enqueued.context.span_id
+
+
+async def test_an_address_that_moved_stays_in_the_trace(make: Callable[..., Notifier], spans: InMemorySpanExporter) -> None:
+    channel = ScriptedChannel(AddressMovedError("moved", new_address="+15550009"))
+    async with make(channel) as notifier:
+        await notifier.enqueue(ADA, "hello", via=["sms"])
+        await notifier.drain()
+    assert [address for address, _ in channel.sent] == ["+15550009"]
+    (enqueued,), (first, second) = named(spans, "enqueue sms"), named(spans, "send sms")
+    assert parent(first) == parent(second) == enqueued.context.span_id
+
+
+@pytest.mark.parametrize(("module", "package"), [("opentelemetry", "opentelemetry"), ("prometheus", "prometheus_client")])
+def test_without_its_package_an_integration_says_what_to_install(module: str, package: str) -> None:
+    tried = f"import sys; sys.modules[{package!r}] = None\ntry:\n    import notifykit.telemetry.{module}"
+    code = f"{tried}\nexcept ImportError as error:\n    print(error)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=15)
+    assert 'pip install "notifykit[' in done.stdout
 
 
 async def test_a_send_past_the_queue_is_a_span_of_the_caller(
