@@ -70,6 +70,12 @@ async def use(notifier: Notifier, ada: Recipient) -> None:
         assert_type(receipt.delivery_time_ms, float | None)
     for receipt in await notifier.enqueue(ada, "order_shipped", {"order": 81}):
         assert_type(receipt.status, notifykit.Status)
+    assert_type(await notifier.receipt("id"), Receipt | None)
+    assert_type((await notifier.campaign("june", "june_news", [ada], rate="10/hour")).enqueued, int)
+    assert_type(await notifier.cancel_campaign("june"), int)
+    assert_type((await notifier.campaign_status("june")).waiting, int)
+    assert_type((await notifier.health()).problems, tuple[str, ...])
+    assert_type((await notifier.suppressions()).entries, tuple[notifykit.Suppression, ...])
     await notifier.enqueue(
         ada,
         shipped,

@@ -97,6 +97,30 @@ async def test_no_wait_is_too_long_to_be_stored(make: Any, clock: FakeClock, kin
     assert len(channel.sent) == 1
 
 
+async def test_a_short_wait_does_not_lift_a_long_one_that_was_asked_for_at_the_same_time(make: Any, clock: FakeClock) -> None:
+    both = anyio.Event()
+    first: list[str] = []
+
+    async def answers(message: Message) -> str | None:
+        first.append(message.id)
+        if len(first) == 1:
+            await both.wait()
+            raise RateLimitedError("a moment", retry_after=timedelta(seconds=1))
+        both.set()
+        raise RateLimitedError("banned", retry_after=timedelta(hours=3))
+
+    channel = ScriptedChannel(answers, answers)
+    async with make(channel, policies={"sms": ChannelPolicy(concurrency=2)}) as notifier:
+        await notifier.enqueue([ADA, BOB], "hello")
+        await work(notifier)
+        clock.advance(timedelta(hours=2))
+        await work(notifier)
+        assert sum(channel.calls.values()) == 2
+        clock.advance(timedelta(hours=1))
+        await work(notifier)
+    assert len(channel.sent) == 2
+
+
 async def test_a_wait_below_nothing_is_none(make: Any) -> None:
     channel = ScriptedChannel(
         RateLimitedError(retry_after=-timedelta.resolution), RateLimitedError(retry_after=timedelta.min, scope="address")

@@ -1,7 +1,7 @@
 """Whether a channel can be used: an outage is nobody's message's fault, and is waited out."""
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from notifykit._backoff import exponential
 from notifykit._clock import BusTime, after
@@ -29,6 +29,7 @@ class ChannelHealth:
         self._time = time
         self._observers = observers
         self._failures = 0
+        self._asked_until: datetime | None = None
         self.era = 0
 
     @property
@@ -55,5 +56,7 @@ class ChannelHealth:
             tell(self._observers, ChannelRecovered(channel=self._channel))
 
     async def rate_limited(self, error: RateLimitedError) -> None:
-        """Hold the channel for as long as its provider asks."""
-        await self._bus.hold(self._channel, None, after(self._time.now(), error.retry_after), "rate-limited")
+        """Hold the channel for as long as its provider asks; of several answers at once the longest counts."""
+        until = after(self._time.now(), error.retry_after)
+        self._asked_until = until = max(until, self._asked_until or until)
+        await self._bus.hold(self._channel, None, until, "rate-limited")
