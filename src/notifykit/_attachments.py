@@ -43,7 +43,7 @@ def _fit_type(_: object, __: object, media_type: Any) -> None:
 
 
 def _names(value: Any) -> Any:
-    return value if isinstance(value, str) else tuple(value)
+    return tuple(value) if isinstance(value, list | tuple | set | frozenset) else value
 
 
 @frozen

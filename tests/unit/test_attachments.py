@@ -115,6 +115,8 @@ def notifier(templates: Path, mms: Courier, **options: Any) -> Notifier:
         ("a", {"data": b"", "media_type": "message/rfc822"}, "octet-stream"),
         ("my logo.png", {"data": b"", "inline": True}, "inline one's name"),
         ("a", {"data": b"", "only": "email"}, "only takes a list"),
+        ("a", {"data": b"", "only": None}, "only takes a list"),
+        ("a", {"data": b"", "only": [7]}, "only takes a list"),
     ],
 )
 def test_what_is_no_attachment_is_refused_when_it_is_made(name: Any, facts: dict[str, Any], what: str) -> None:
@@ -178,6 +180,8 @@ async def test_a_fallback_keeps_for_its_later_channels_what_the_first_does_not_t
         ({"options": {"mms": {"speed": object()}}}, ConfigurationError, "is object"),
         ({"attachments": [PICTURE, PICTURE]}, ConfigurationError, "one name"),
         ({"attachments": ["a.pdf"]}, ConfigurationError, "a list of Attachment"),
+        ({"attachments": None}, ConfigurationError, "a list of Attachment"),
+        ({"options": None}, ConfigurationError, "a mapping from channels"),
         ({"attachments": [Attachment(f"{n}", b"") for n in range(3)]}, ConfigurationError, "two files"),
         ({"attachments": [PICTURE], "via": ["sms"]}, ConfigurationError, "goes nowhere"),
         ({"attachments": [Attachment("a", b"", only=["fax"])]}, UnknownChannelError, "'fax'"),

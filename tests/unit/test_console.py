@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from notifykit._attachments import Attachment
 from notifykit._messages import Content, Markup, Message, Part
 from notifykit._plugins import channel_from_url
 from notifykit.channels._stand_in import PARTS
@@ -25,7 +26,7 @@ class Terminal(io.StringIO):
         return True
 
 
-async def printed(stream: io.StringIO, content: dict[str, str], raw: Any = "ada@example.com", **fields: str) -> str:
+async def printed(stream: io.StringIO, content: dict[str, str], raw: Any = "ada@example.com", **fields: Any) -> str:
     patient = ConsoleChannel("email", stream=stream)
     address = patient.parse_address(raw)
     named = {"id": "0190", "channel": "email", "template": "order_shipped", **fields}
@@ -38,6 +39,13 @@ async def test_a_message_is_shown_with_its_address_and_every_line_of_its_parts()
     assert await printed(io.StringIO(), {"subject": "Order 81 – čau", "text": "On its way.\nDHL"}) == (
         "email to ada@example.com order_shipped 0190\n  subject Order 81 – čau\n  text On its way.\n  text DHL\n"
     )
+
+
+@pytest.mark.anyio
+async def test_attachments_and_options_are_told() -> None:
+    told = {"email": ConsoleChannel("email").parse_options({"reply_to": "b@c.example"})}
+    shown = await printed(io.StringIO(), {}, attachments=(Attachment("a.pdf", b"x" * 1234),), options=told)
+    assert shown.endswith("  attached a.pdf application/pdf 1,234 bytes\n  options {'reply_to': 'b@c.example'}\n")
 
 
 @pytest.mark.anyio

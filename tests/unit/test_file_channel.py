@@ -5,7 +5,7 @@ import os
 import re
 import stat
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from email import message_from_bytes, policy
 from email.message import EmailMessage
 from pathlib import Path
@@ -15,6 +15,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from notifykit._attachments import Attachment
 from notifykit._messages import Content, Markup, Message, Part
 from notifykit._plugins import channel_from_url
 from notifykit.channels.file import FileChannel
@@ -254,3 +255,26 @@ def test_a_url_that_is_wrong_is_refused(url: str) -> None:
 def test_a_folder_without_a_name_is_refused() -> None:
     with pytest.raises(ConfigurationError):
         FileChannel("")
+
+
+FILES = (Attachment("ůžas.pdf", b"%PDF\x00"), Attachment("logo.png", b"PNG", inline=True))
+
+
+@pytest.mark.anyio
+async def test_attachments_and_options_are_in_the_file(tmp_path: Path) -> None:
+    told = {"email": {"reply_to": "help@acme.example"}, "telegram": {"silent": True, "wait": timedelta(seconds=1)}}
+    mail = parsed(await written(FileChannel(tmp_path / "mail"), MAIL, attachments=FILES, options=told))
+    assert [part.get_content_type() for part in mail.iter_parts()] == ["multipart/alternative", "application/pdf", "image/png"]
+    _, *files = mail.iter_parts()
+    assert [(part.get_filename(), part.get_content()) for part in files] == [("ůžas.pdf", b"%PDF\x00"), ("logo.png", b"PNG")]
+    assert [part.get_content_disposition() for part in files] == ["attachment", "inline"]
+    assert files[1]["Content-ID"] == "<logo.png>"
+    assert mail["X-Notifykit-Options"] == '{"reply_to": "help@acme.example"}'
+    text = await written(FileChannel(tmp_path / "other", "telegram"), {"text": "x"}, channel="telegram", attachments=FILES, options=told)
+    value = json.loads(text)
+    assert value["attachments"][0] == {"name": "ůžas.pdf", "media_type": "application/pdf", "bytes": 5}
+    assert value["options"] == {"silent": True, "wait": "0:00:01"}
+
+
+def test_any_option_is_taken_for_the_channel_that_it_stands_in_for(tmp_path: Path) -> None:
+    assert FileChannel(tmp_path).parse_options({"anything": 1}) == {"anything": 1}

@@ -18,7 +18,7 @@ def several_attachments(given: Iterable[Attachment]) -> tuple[Attachment, ...]:
 
     Raises: ConfigurationError.
     """
-    several = (given,) if isinstance(given, Attachment) else tuple(given)
+    several = tuple(given) if isinstance(given, list | tuple) else (given,)
     if not all(isinstance(each, Attachment) for each in several):
         raise ConfigurationError("attachments is a list of Attachment")
     names = [each.name for each in several]
