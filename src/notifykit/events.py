@@ -245,7 +245,10 @@ Event: TypeAlias = (
 
 
 class Observer(Protocol):
-    """Hears of every event, at once and in the thread of the event loop: it must not block."""
+    """Hears of every event, at once and in the thread where it happens: it must not block.
+
+    That is the event loop's, or with the synchronous front any thread that calls.
+    """
 
     def __call__(self, event: Event, /) -> None:
         """Hear of *event*."""
