@@ -1,7 +1,9 @@
 """An open channel beside its provider, short words for what laws do, and searches that run in the law's own event loop."""
 
+import ast
 import logging
 import os
+import shlex
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any, TypeVar
@@ -10,7 +12,7 @@ import anyio
 import anyio.from_thread
 import anyio.to_thread
 from attrs import define, evolve
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import HealthCheck, Phase, given, note, settings
 from hypothesis import strategies as st
 
 from notifykit._messages import Address, Content, Message
@@ -24,6 +26,8 @@ T = TypeVar("T")
 
 PATIENCE = 10.0
 """Seconds after which a send that has not ended never will."""
+AGAIN = "NOTIFYKIT_EXAMPLE"
+"""The environment variable that holds one value, as Python writes it, to try alone."""
 PHASES = [Phase.generate, Phase.shrink]
 EXAMPLES = {"quick": 20, "ci": 60, "thorough": 2_000}
 """How many values a law tries, by the environment variable NOTIFYKIT_PROFILE; quick if it is not set."""
@@ -164,14 +168,23 @@ async def for_all(values: st.SearchStrategy[T], check: Callable[[T], Coroutine[A
         deadline=None,
         database=None,
         derandomize=profile == "ci",
+        report_multiple_bugs=False,
         phases=PHASES,
         suppress_health_check=list(HealthCheck),
     )
     @given(values)
     def search(value: T) -> None:
-        anyio.from_thread.run(check, value)
+        try:
+            anyio.from_thread.run(check, value)
+        except Exception:
+            law = check.__qualname__.partition(".")[0]
+            note(f"The same alone: {AGAIN}={shlex.quote(repr(value))} python -m pytest -k {law}")
+            raise
 
-    await anyio.to_thread.run_sync(search)
+    if AGAIN in os.environ:
+        await check(ast.literal_eval(os.environ[AGAIN]))
+    else:
+        await anyio.to_thread.run_sync(search)
 
 
 class _Kept(logging.Handler):

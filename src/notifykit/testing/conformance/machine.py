@@ -1,6 +1,7 @@
 """A state machine that does everything to a bus and to the model, and compares answers and whole state after each step."""
 
 import os
+import sys
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from datetime import datetime, timedelta
@@ -22,6 +23,7 @@ from notifykit.abc import Bus
 from notifykit.errors import ConfigurationError, PayloadTooLargeError
 from notifykit.testing._clock import FakeClock
 from notifykit.testing.conformance import strategies as given
+from notifykit.testing.conformance._program import Program
 from notifykit.testing.conformance._stand import Connect, MakeStore, Stand
 from notifykit.testing.conformance.model import Model
 
@@ -55,6 +57,7 @@ class BusMachine(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.clock: FakeClock = FakeClock()
+        self.program: Program = Program(self.clock.now())
         self.model: Model = Model()
         self.claims: list[tuple[Claim, tuple[str, int]]] = []
         self.tokens: set[str] = set()
@@ -82,7 +85,9 @@ class BusMachine(RuleBasedStateMachine):
         return self.portal.call(operation, *args)
 
     def teardown(self) -> None:
-        """Close everything, whatever happened."""
+        """Close everything, whatever happened; of a difference, show the program that makes it again."""
+        if sys.exc_info()[1] is not None:
+            note(f"The same without the machine:\n\n{self.program}")
         try:
             for bus in self.buses:
                 self.call(bus.close)
@@ -103,7 +108,7 @@ class BusMachine(RuleBasedStateMachine):
         bus, witness = (self.buses[(self.steps + each) % len(self.buses)] for each in (0, 1))
 
         async def step() -> tuple[T, list[StoredMessage], Stats]:
-            answer = await operation(bus)
+            answer = await operation(self.program.recorded(bus))
             messages = await Stand(witness, self.clock, self.connect).all(page=1000, bodies=True)
             return answer, messages, await witness.stats()
 
@@ -306,6 +311,11 @@ class BusMachine(RuleBasedStateMachine):
     @rule(by=given.changes_of_time())
     def time_passes(self, by: timedelta) -> None:
         """Let some time pass."""
+        self.passes(by)
+
+    def passes(self, by: timedelta) -> None:
+        """Move the clock."""
+        self.program.passes(by)
         self.clock.advance(by)
 
     @rule(kind=st.integers(0, 4), number=st.integers(0, 2), beside=st.sampled_from((-1, 0, 0, 1)), claims=st.booleans())
@@ -316,7 +326,7 @@ class BusMachine(RuleBasedStateMachine):
         if not chosen:
             return
         edges = chosen[kind % len(chosen)]
-        self.clock.advance(edges[number % len(edges)] - self.now)
+        self.passes(edges[number % len(edges)] - self.now)
         note(f"now it is {self.now}")
         if claims:
             self.claim("email", dict.fromkeys(Lane, 9), 4, given.SECOND, [])
