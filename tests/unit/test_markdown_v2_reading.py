@@ -7,6 +7,7 @@ from telegram_reader import read as telegram_reads
 
 from notifykit.rendering.language import InvalidTextError
 from notifykit.rendering.markdown_v2_reading import read
+from notifykit.rendering.markdown_v2_validity import check_readable
 from tests._examples import several
 
 SYNTAX = [
@@ -59,3 +60,38 @@ def test_what_telegram_refuses_is_refused_and_the_rest_read_alike(markdown: str)
     else:
         assert read(markdown).text == wanted
         assert styles_as_read(markdown) == styles_in_telegram(markdown)
+
+
+REFUSED = [
+    "**",
+    "||\n||",
+    "*a",
+    "a_",
+    "a.",
+    "[a](b",
+    "![a](b)",
+    ">*a\nb*",
+    "`\n`>",
+    "a\n\\\n>b*",
+    "```a b\n`` c",
+    "a\\.b-",
+]
+
+
+@pytest.mark.parametrize("markdown", REFUSED)
+def test_what_telegram_refuses_is_an_error_when_it_is_rendered(markdown: str) -> None:
+    with pytest.raises((ValueError, AssertionError)):
+        assert telegram_reads(markdown).text.strip()
+    with pytest.raises(InvalidTextError):
+        check_readable(markdown)
+
+
+@settings(max_examples=several(300), deadline=None)
+@given(markdown=st.lists(st.sampled_from(SYNTAX), max_size=14).map("".join))
+def test_what_telegram_takes_is_never_an_error(markdown: str) -> None:
+    try:
+        taken = bool(telegram_reads(markdown).text.strip())
+    except ValueError:
+        return
+    if taken:
+        check_readable(markdown)

@@ -106,7 +106,7 @@ def test_what_the_check_finds_stands_beside_the_template(tmp_path: Path) -> None
     assert "Telegram refuses it" in page
     assert "a has no file email.subject.j2" in page
     assert "b/telegram.text.j2, line 1" in page
-    assert page.count('class="fault"') == 2
+    assert page.count('class="fault"') == 3
 
 
 def test_a_locale_is_shown_where_it_looks_different(tmp_path: Path) -> None:

@@ -29,6 +29,7 @@ from notifykit.rendering.markdown_v2_marks import (
     UNDERLINE,
     write_marks,
 )
+from notifykit.rendering.markdown_v2_validity import check_readable
 
 __all__ = [
     "MARKDOWN_V2",
@@ -152,10 +153,11 @@ def mention(value: Any, id: int | str) -> MarkdownV2Fragment:
 
 
 def _finish(text: str) -> str:
-    """Write the delimiters for the marks, and refuse an empty text as Telegram does."""
+    """Write the delimiters for the marks, and refuse what Telegram refuses."""
     text = write_marks(text).strip()
     if not text:
         raise InvalidTextError("Telegram takes no empty text")
+    check_readable(text)
     return text
 
 
