@@ -273,6 +273,16 @@ async def test_a_closed_bus_says_so_and_can_be_opened_again(server):
             await bus.wait(0.01)
 
 
+async def test_a_bus_is_closed_at_once_whatever_its_doorbell_is_about(server):
+    """The end used to be missed by a doorbell that was just going to sleep."""
+    bus = RedisBus(server.url, name=unused_name())
+    for number in range(40):
+        await bus.open()
+        with anyio.move_on_after(0.001 * (number % 4)):
+            await bus.wait(0.001 * (number % 5))
+        await bus.close()
+
+
 async def test_the_ledger_forgets_what_is_over_and_lists_many_keys_in_pages(server, clock):
     name = unused_name()
     async with RedisBus(server.url, name=name, clock=clock) as bus:

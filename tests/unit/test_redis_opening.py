@@ -54,6 +54,22 @@ async def test_a_server_that_deletes_when_it_is_full_is_refused(server):
         server.run("CONFIG", "SET", "maxmemory-policy", "noeviction")
 
 
+async def test_a_server_that_deletes_is_refused_at_every_new_connection_too(server):
+    """A failover may promote a server that is set up otherwise, and a setting may change."""
+    async with RedisBus(server.url, name=unused_name()) as bus:
+        await bus.enqueue([envelope("a")])
+        server.run("CONFIG", "SET", "maxmemory-policy", "volatile-ttl")
+        try:
+            server.run("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
+            for _ in range(2):
+                with pytest.raises(ConfigurationError, match="noeviction"):
+                    await bus.enqueue([envelope("b")])
+        finally:
+            server.run("CONFIG", "SET", "maxmemory-policy", "noeviction")
+        assert await bus.get("b") is None
+        assert (await bus.enqueue([envelope("b")]))[0].duplicate_of is None
+
+
 async def test_the_policy_is_asked_of_config_where_info_does_not_tell_it(server):
     from notifykit.buses.redis import _opening
     from notifykit.buses.redis._servers import Servers

@@ -40,7 +40,7 @@ from notifykit.buses.redis._faults import fault
 from notifykit.buses.redis._keys import Keys
 from notifykit.buses.redis._ledger import RedisLedger
 from notifykit.buses.redis._link import Link
-from notifykit.buses.redis._opening import check_server, confirmation
+from notifykit.buses.redis._opening import check_eviction, check_server, confirmation
 from notifykit.buses.redis._records import packed
 from notifykit.buses.redis._servers import Servers
 from notifykit.buses.redis._settings import Durability, RedisSettings, options_of, settings_of
@@ -105,7 +105,7 @@ class RedisBus(Shard):
         self._bell = Bell() if part is None else part.bell
         self.doorbell: Doorbell = Doorbell(Servers(self._settings, self._keys.counters), self._keys.bell, self._bell)
         self._context = Context(self._keys, clock, idempotency_ttl // _MS, campaign_after)
-        link = Link(self._servers, confirmation(self._durability, replicas))
+        link = Link(self._servers, confirmation(self._durability, replicas), check_eviction)
         self._owner: Owner[Operation] = Owner(Store(self._context, link, self._look, self.doorbell.stop), f"notifykit {name}")
         self.foresight: Foresight = Foresight(self._context)
         self.ledger = RedisLedger(self.call)

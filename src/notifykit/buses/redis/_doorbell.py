@@ -91,13 +91,14 @@ class Doorbell:
 
     def _is_wanted(self, stop: threading.Event) -> bool:
         """Wait until somebody listens; return False when it is over instead."""
-        while not stop.is_set():
-            with self._lock:
+        while True:
+            with self._lock:  # an end between a look at it and the clearing would not be heard
+                if stop.is_set():
+                    return False
                 if self._listeners:
                     return True
                 self._wanted.clear()
             self._wanted.wait()
-        return False
 
     def _attend(self, stop: threading.Event) -> None:
         """Listen on one connection until all is over."""

@@ -1,12 +1,13 @@
 """One connection to the primary, and what is done when it does not answer as it should."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from attrs import frozen
 from redis import exceptions
 
+from notifykit.buses._call import copied
 from notifykit.buses.redis._faults import SOON, fault, is_elsewhere
 from notifykit.buses.redis._scripts import Script
 from notifykit.buses.redis._servers import Servers, ask, is_alive
@@ -46,9 +47,10 @@ class Confirmation:
 class Link:
     """Sends steps in one write and reads their answers; a connection is thrown away after any doubt."""
 
-    def __init__(self, servers: Servers, confirmation: Confirmation | None = None) -> None:
+    def __init__(self, servers: Servers, confirmation: Confirmation | None = None, vet: Callable[[Any], None] = lambda _: None) -> None:
         self._servers = servers
         self._confirmation = confirmation
+        self._vet = vet
         self._connection: Any = None
         self.connects = 0
 
@@ -59,15 +61,20 @@ class Link:
             connection.disconnect()
 
     def ready(self) -> Any:
-        """Return a connection that stands, a new one if need be.
+        """Return a connection that stands, a new one if need be; the server may be another one then, so it is looked at.
 
-        Raises: redis.exceptions.RedisError.
+        Raises: redis.exceptions.RedisError, ConfigurationError.
         """
         if self._connection is not None and not is_alive(self._connection):
             self.close()
         if self._connection is None:
             self._connection = self._servers.connect()
             self.connects += 1
+            try:
+                self._vet(self._connection)
+            except BaseException:
+                self.close()
+                raise
         return self._connection
 
     def exchange(self, steps: Sequence[Step]) -> list[Any]:
@@ -80,6 +87,10 @@ class Link:
                 connection = self.ready()
             except (*_LOST, exceptions.RedisError) as error:
                 self._fill(answers, rest, error, sent=False)
+                break
+            except NotifykitError as error:
+                for i in rest:
+                    answers[i] = copied(error)
                 break
             self._round(connection, steps, rest, in_full, answers)
             failed = [i for i in rest if isinstance(answers[i], Exception) and not isinstance(answers[i], NotifykitError)]

@@ -15,7 +15,7 @@ from notifykit.buses.redis._servers import ask
 from notifykit.buses.redis._settings import Durability
 from notifykit.errors import ConfigurationError, SchemaTooNewError
 
-__all__ = ["SCHEMA", "check_server", "confirmation", "parse_info", "risks"]
+__all__ = ["SCHEMA", "check_eviction", "check_server", "confirmation", "parse_info", "risks"]
 
 SCHEMA = 1
 """The layout of the keys that this code reads and writes."""
@@ -35,12 +35,7 @@ def check_server(connection: Any, keys: Keys, durability: Durability, shards: in
     info = _info(connection)
     if info:
         check_version(info, durability)
-        policy = _policy(connection, info)
-        if policy and policy != "noeviction":
-            raise ConfigurationError(
-                f"the Redis server would delete messages when its memory is full (maxmemory-policy {policy}): "
-                "set maxmemory-policy to noeviction, or use another server"
-            )
+        _refuse_eviction(_policy(connection, info))
         for risk in risks(info, durability):
             _log.warning("%s", risk)
     else:
@@ -51,9 +46,25 @@ def check_server(connection: Any, keys: Keys, durability: Durability, shards: in
         _check_shards(connection, keys, shards)
 
 
-def _info(connection: Any) -> Mapping[str, str]:
+def check_eviction(connection: Any) -> None:
+    """Refuse a server that deletes; what a failover promoted, or a restart read, may be set up otherwise than what was opened.
+
+    Raises: ConfigurationError.
+    """
+    _refuse_eviction(_info(connection, "memory").get("maxmemory_policy", ""))
+
+
+def _refuse_eviction(policy: str) -> None:
+    if policy and policy != "noeviction":
+        raise ConfigurationError(
+            f"the Redis server would delete messages when its memory is full (maxmemory-policy {policy}): "
+            "set maxmemory-policy to noeviction, or use another server"
+        )
+
+
+def _info(connection: Any, *section: str) -> Mapping[str, str]:
     try:
-        return parse_info(ask(connection, "INFO"))
+        return parse_info(ask(connection, "INFO", *section))
     except exceptions.NoPermissionError:
         return {}
 
