@@ -49,6 +49,7 @@ from notifykit.testing.conformance.kills import check_kills  # noqa: E402
 from notifykit.testing.conformance.laws_cancelling import cancel_storm  # noqa: E402
 from notifykit.testing.conformance.machine import bus_machine, check_bus  # noqa: E402
 from notifykit.testing.conformance.model import Model  # noqa: E402
+from notifykit.testing.conformance.notifications import notifications, recipients  # noqa: E402
 from notifykit.testing.conformance.renderer_tests import RendererTests  # noqa: E402
 
 __all__ = [
@@ -86,4 +87,6 @@ __all__ = [
     "check_bus",
     "check_kills",
     "content_of",
+    "notifications",
+    "recipients",
 ]
