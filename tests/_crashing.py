@@ -75,6 +75,7 @@ OPERATIONS: dict[str, Operation] = {
     "replay": lambda bus, claims: bus.change(Filter(), Action.REPLAY),
     "purge": lambda bus, claims: bus.change(Filter(), Action.PURGE),
     "cancel": lambda bus, claims: bus.change(Filter(), Action.CANCEL),
+    "advance": lambda bus, claims: bus.change(Filter(), Action.ADVANCE),
     "hold": lambda bus, claims: bus.hold("email", Lane.CAMPAIGN, later(50), "429"),
     "lift a hold": lambda bus, claims: bus.hold("push", None, None, "operator"),
     "put": lambda bus, claims: bus.ledger.put("fact", b"new", later(30)),
