@@ -52,7 +52,7 @@ def _check_messages(world: World, dead: Mapping[str, StoredMessage], messages: M
 def _check_plans(world: World, dead: Mapping[str, StoredMessage], messages: Mapping[str, Message]) -> None:
     """A fan-out with a fallback ends with a delivery, or with the death of all that it could try."""
     plans: dict[str, list[Message]] = defaultdict(list)
-    for message in (*messages.values(), *(call.message for call in world.sent), *(decode(each.envelope.body) for each in dead.values())):
+    for message in (*messages.values(), *(call.message for call in world.calls), *(decode(each.envelope.body) for each in dead.values())):
         if message.plan is not None and message.id not in {each.id for each in plans[message.plan]}:
             plans[message.plan].append(message)
     delivered = {call.message.id for call in world.sent}
