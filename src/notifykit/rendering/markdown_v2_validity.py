@@ -8,7 +8,7 @@ from notifykit.rendering.markdown_v2_reading import read
 
 __all__ = ["check_readable"]
 
-_SHOWN = re.compile(r"(?:\\[\x01-\x09\x0b\x0c\x0e-\x7e]|\\(?![\x01-\x7e])|[^\\_*\[\]()~`>#+\-=|{}.!\n\r])+")
+_SHOWN = re.compile(r"(?:[^\\_*\[\]()~`>#+\-=|{}.!\n\r]++|\\[\x01-\x09\x0b\x0c\x0e-\x7e]|\\(?![\x01-\x7e]))++")
 """A stretch without delimiters and line ends: what it says does not matter to what is around it."""
 
 

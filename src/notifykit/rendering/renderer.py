@@ -145,7 +145,7 @@ class JinjaRenderer(Renderer):
                 rendered[part.name] = text
                 if part.declared is not None:
                     sent[part.name] = pieces
-                    if part.markup is Markup.HTML:
+                    if part.markup is Markup.HTML and "cid:" in text:
                         pictures += find_pictures(loaded.catalogue, template, kind, text, loaded.catalogue.chain(locale))
         finally:
             settle(budget)
