@@ -36,8 +36,10 @@ def check(db: sqlite3.Connection, path: str, version: int = VERSION) -> int:
     Raises: ForeignStoreError, SchemaTooNewError.
     """
     owner, found = _header(db)
-    if owner == 0 and found == 0 and not db.execute("SELECT 1 FROM sqlite_schema LIMIT 1").fetchall():
-        return 0
+    if owner == 0 and found == 0:
+        if not db.execute("SELECT 1 FROM sqlite_schema LIMIT 1").fetchall():
+            return 0
+        owner, found = _header(db)  # somebody may have made it, in one transaction, since it was read
     if owner != APPLICATION_ID:
         raise ForeignStoreError(f"{path} is a database of another application; it was left alone: name another file")
     if found > version:
