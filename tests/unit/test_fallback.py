@@ -6,13 +6,21 @@ from typing import Any
 
 import pytest
 
-from notifykit import Notifier, Reason, Recipient, RetryPolicy, Status, constant, fallback
+from notifykit import ChannelPolicy, Notifier, Reason, Recipient, RetryPolicy, Status, constant, fallback
 from notifykit._claims import Settled
 from notifykit._messages import Lane
 from notifykit._outcomes import Ack, Settlement
 from notifykit.abc import Bus
 from notifykit.buses.memory import MemoryBus
-from notifykit.errors import AddressGoneError, BusUnavailableError, ConfigurationError, NoAddressError, PermanentError, TransientError
+from notifykit.errors import (
+    AddressGoneError,
+    BusUnavailableError,
+    ConfigurationError,
+    NoAddressError,
+    OutcomeUnknownError,
+    PermanentError,
+    TransientError,
+)
 from notifykit.testing._clock import FakeClock
 from tests._buses import work
 from tests._channel import ScriptedChannel
@@ -139,6 +147,29 @@ async def test_the_death_of_a_message_and_its_fallback_are_one_step_also_after_c
         assert {each.channel: each.reason for each in await notifier.dead_letters()} == {"first": Reason.CRASH, "second": Reason.REJECTED}
     assert first.sent == []
     assert third.sent == [("+14", "Hello Ada")]
+
+
+async def test_an_unknown_outcome_goes_on_to_its_fallback_though_the_bus_is_away_for_a_moment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = ScriptedChannel(*[OutcomeUnknownError("lost")] * 2), ScriptedChannel()
+    notifier = make(tmp_path, first, second)
+    policies = {"first": ChannelPolicy(retry=RetryPolicy(unknown_transactional="hold"))}
+    notifier = Notifier(notifier.bus, channels=notifier.channels, templates=tmp_path, policies=policies)
+    put, away = notifier.ledger.put, [BusUnavailableError("away")]
+
+    async def put_later(*args: Any) -> None:
+        if away:
+            raise away.pop()
+        await put(*args)
+
+    monkeypatch.setattr(notifier.ledger, "put", put_later)
+    async with notifier:
+        await notifier.enqueue(ADA, "hello", {"name": "Ada"}, via=fallback("first", "second"))
+        await work(notifier)
+        assert [each.reason for each in await notifier.dead_letters()] == [Reason.UNKNOWN] * 2
+    assert away == []
+    assert len(second.sent) == 1
 
 
 async def test_a_failure_of_another_day_does_not_count_for_the_same_key_used_again(tmp_path: Path) -> None:

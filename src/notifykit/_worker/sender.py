@@ -49,6 +49,8 @@ _log = logging.getLogger("notifykit")
 _BACKOFF = exponential()
 _NOTHING_SENT = (ChannelUnavailableError, RateLimitedError, TransientError)
 
+_PATIENCE = (0.1, 1.0, 5.0)
+"""Seconds between looks into a ledger that is away, for a message that cannot be released: well within a lease."""
 PARKED = timedelta(hours=1)
 """For how long a message of a paused campaign is put aside before it is looked at again; a resume brings it forward."""
 
@@ -123,7 +125,7 @@ class Sender:
         outcome = self.judge(OutcomeUnknownError("it was being sent when the worker was stopped"), claim)
         if message.delivery is Delivery.AT_LEAST_ONCE:
             try:
-                outcome = await self._with_next(claim, message, outcome)
+                outcome = await self._with_next(claim, message, outcome, patient=False)
             except BusError as error:
                 _log.warning(
                     "whether a message of channel %s has a fallback cannot be told, the bus being away: %s", message.channel, error
@@ -252,20 +254,29 @@ class Sender:
             if isinstance(following, Bury) and following.then:
                 await self.bus.enqueue(following.then)
 
-    async def _with_next(self, claim: Claim, message: Message, outcome: Outcome) -> Outcome:
+    async def _with_next(self, claim: Claim, message: Message, outcome: Outcome, *, patient: bool = True) -> Outcome:
         """Add the next channel of the fallback to an outcome that ends the message, to be enqueued in the same step."""
         if message.fallback and isinstance(outcome, Retry) and claim.attempt >= message.max_attempts:
             outcome = Bury(Reason.FAILED, outcome.error)  # the bus would grant it more: see envelope_of
         if not message.fallback or not (isinstance(outcome, Bury) and outcome.reason in FAILURES):
             return await self._fitting(outcome)
         try:
-            if not await all_failed(self.ledger, message, self.time.now()):
+            if not await self._all_failed(message, _PATIENCE if patient and outcome.reason is Reason.UNKNOWN else ()):
                 return outcome
         except BusError:
             if isinstance(outcome, Bury) and outcome.reason is Reason.UNKNOWN:
                 return outcome  # it may have been sent: better no second channel than a second message
             raise  # it was not sent: it is released, and tried again when the bus is back
         return await self._fitting(evolve(outcome, then=tuple(map(envelope_of, next_messages(message)))))
+
+    async def _all_failed(self, message: Message, waits: Sequence[float]) -> bool:
+        """Ask whether all addresses have failed, again after each of the *waits* as long as the ledger is away."""
+        for wait in waits:
+            try:
+                return await all_failed(self.ledger, message, self.time.now())
+            except BusError:
+                await anyio.sleep(wait)
+        return await all_failed(self.ledger, message, self.time.now())
 
     async def _fitting(self, outcome: Outcome) -> Outcome:
         """Return *outcome* such that the bus takes it; a settlement that it refuses would stop the channel for good.
