@@ -22,8 +22,14 @@ def markup_texts(signs: str) -> st.SearchStrategy[str]:
     return st.text(chars, min_size=1, max_size=30).map(lambda text: " ".join(normalize("NFC", text).split())).filter(bool)
 
 
+def _rendered(case: MarkupCase, source: str, value: Any) -> str:
+    with raising_nothing(f"the value {value!r} is not rendered"):
+        return case.renders(source, x=value)
+    raise AssertionError  # pragma: no cover - for the type checker
+
+
 async def _shown(case: MarkupCase, source: str, value: str, where: str) -> None:
-    seen = case.reads(case.renders(source, x=value)).text
+    seen = case.reads(_rendered(case, source, value)).text
     assert seen == case.normal(value), f"{where}: the value {value!r} is seen as {seen!r}"
 
 
@@ -63,7 +69,7 @@ async def a_value_forges_no_structure(case: MarkupCase) -> None:
 
     async def check(drawn: tuple[str, str]) -> None:
         name, value = drawn
-        read = case.reads(case.renders(sources[name], x=value))
+        read = case.reads(_rendered(case, sources[name], value))
         assert read.structure == plain[name], f"in {name} the value {value!r} made {read.structure!r}, a word {plain[name]!r}"
         assert case.normal(value) in read.text, f"in {name} the value {value!r} is seen as {read.text!r}"
 
@@ -86,7 +92,7 @@ async def numbers_and_other_values_are_shown_as_text(case: MarkupCase) -> None:
     """Numbers, Decimals and booleans are shown as Python writes them, escaped like any text."""
     values: Mapping[Any, str] = {7: "7", -1.5: "-1.5", Decimal("1.50"): "1.50", True: "True", 10**18: "1000000000000000000"}
     for value, shown in values.items():
-        seen = case.reads(case.renders(case.constructs["output"], x=value)).text
+        seen = case.reads(_rendered(case, case.constructs["output"], value)).text
         assert seen == case.normal(shown), f"{value!r} is seen as {seen!r}"
 
 
