@@ -148,8 +148,8 @@ class ChannelCase:
 
 
 def content_of(parts: Mapping[str, Part], text: str) -> Content:
-    """Return content whose every part shows *text*, written in the part's markup."""
-    return Content({name: _written(part.markup, text) for name, part in parts.items()})
+    """Return content whose every part shows *text*, in its markup; a part with a form of its own, such as options, is left out."""
+    return Content({name: _written(part.markup, text) for name, part in parts.items() if part.required or part.check is None})
 
 
 def _written(markup: Markup, text: str) -> str:
