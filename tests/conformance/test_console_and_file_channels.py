@@ -33,7 +33,7 @@ class TestConsoleChannel(ChannelTests):
     bad_addresses = (None, "", True, 1.5, {"endpoint": []})
     url = "console://telegram"
     never = ALL_IS_ACCEPTED
-    traits = ChannelTraits(names_messages=False, keeps_text=False)
+    traits = ChannelTraits(names_messages=False, keeps_text=False, knows_options=False)
 
     @asynccontextmanager
     async def make_provider(self):
@@ -71,7 +71,7 @@ class TestFileChannel(ChannelTests):
     bad_addresses = (None, "", True, 1.5, {"endpoint": []})
     url = "file:///outbox?kind=email"
     never = ALL_IS_ACCEPTED - {Situation.UNREACHABLE}
-    traits = ChannelTraits(names_messages=False)
+    traits = ChannelTraits(names_messages=False, knows_options=False)
 
     @asynccontextmanager
     async def make_provider(self):

@@ -104,14 +104,14 @@ class ChannelTraits:
             servers of the recipients, each of which may fail alone.
         keeps_text: what arrives is what was sent, to the character.
         names_messages: the provider is told a key, the same on every attempt.
-        concurrent: it is worth calling concurrently.
+        knows_options: it knows which options there are. False for a channel that stands in for others and takes theirs.
         loops: the event loops it runs on.
     """
 
     own_server: bool = True
     keeps_text: bool = True
     names_messages: bool = True
-    concurrent: bool = True
+    knows_options: bool = True
     loops: tuple[str, ...] = ("asyncio", "trio")
 
 

@@ -121,7 +121,7 @@ async def any_value_is_an_address_or_is_refused(case: ChannelCase) -> None:
         await for_all(st.one_of(json_values(), spoilt), check)
 
 
-@channel_law()
+@channel_law(needs="knows_options")
 async def unknown_options_are_refused(case: ChannelCase) -> None:
     """An option that the channel does not know is a mistake of the caller, who is told; no options are always fine."""
     async with case.make() as provider:
