@@ -54,6 +54,7 @@ class TestEmailChannel(ChannelTests):
     addresses = ("ada@example.com", "Bob <bob@example.com>")
     bad_addresses = (None, "", "ada", "ada@", "ada@example.com\r\nBcc: eve@example.com")
     spellings = (("ada@example.com", "Ada@EXAMPLE.com", "Ada Lovelace <ada@example.com>"),)
+    options = ({"reply_to": "Ada <ada@example.com>"}, {"headers": {"x-entity-ref-id": "order-81"}})
     secrets = (PASSWORD,)
     url = f"smtp+starttls://ada:{PASSWORD}@mail.example:587?sender=shop@example.com"
     never = frozenset({Situation.BUSY})  # SMTP has no way to say for how long

@@ -19,6 +19,7 @@ POINT = KEY.public_key().public_bytes(Encoding.X962, PublicFormat.UncompressedPo
 
 class TestPushChannel(HttpChannelTests):
     bad_addresses = (None, "", "https://push.example/", {"endpoint": "https://push.example/"}, {"endpoint": 7, "keys": {}})
+    options = ({"ttl": timedelta(hours=1), "urgency": "high"}, {"ttl": 60, "topic": "order-81"})
     secrets = (PRIVATE,)
     url = f"webpush://?private_key={PRIVATE}&subject=mailto:ops@example.com"
     traits = ChannelTraits(own_server=False, names_messages=False)

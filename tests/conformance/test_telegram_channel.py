@@ -11,8 +11,12 @@ TOKEN = "123456:AAF-secret_token"
 
 class TestTelegramChannel(HttpChannelTests):
     addresses = (123456789, "-1001234567890", "@acme_news")
-    bad_addresses = (None, True, 0, "ada", "@a", 1 << 60)
+    bad_addresses = (None, True, 0, "ada", "@a", "12345678x", 1 << 60)
     spellings = ((123456789, "123456789", " 123456789 "), ("@Acme_News", "@acme_news"))
+    options = (
+        {"silent": True, "link_preview": False, "message_thread_id": None},
+        {"reply_to": 365, "keyboard": (({"text": "Yes", "callback_data": "yes"}, {"text": "Shop", "url": "https://shop.example/"}),)},
+    )
     secrets = (TOKEN, TOKEN.partition(":")[2])
     url = f"telegram://{TOKEN}@"
     traits = ChannelTraits(names_messages=False)

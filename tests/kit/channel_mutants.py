@@ -53,9 +53,26 @@ def case_of(kind):
         addresses=("+15550001234", "+15550005678"),
         bad_addresses=("12", "+1 555 000 12x4", None),
         spellings=(("+15550001234", "+1 555 000 1234"),),
+        options=getattr(kind, "good_options", ()),
         secrets=(TOKEN,),
         url=f"acme-sms://{TOKEN}",
     )
+
+
+class WithOptions(SMSChannel):
+    """The correct one, with an option: how long the provider may try to deliver."""
+
+    good_options = ({"valid_for": timedelta(minutes=5)}, {"valid_for": 60})
+
+    def parse_options(self, options, attachments=()):
+        unknown = set(options) - {"valid_for"}
+        if unknown:
+            raise ConfigurationError(f"there is no option {min(unknown)}")
+        return {name: int(each.total_seconds()) if isinstance(each, timedelta) else each for name, each in options.items()}
+
+    async def send(self, address, content, message):
+        self.parse_options(message.own_options)
+        return await super().send(address, content, message)
 
 
 @frozen
@@ -505,6 +522,16 @@ class ShowsAWrongAddress(SMSChannel):
 
 
 @caught_by("a_wrong_address_is_refused_and_not_shown")
+class ShowsAWrongAddressInTheCause(SMSChannel):
+    def parse_address(self, raw):
+        try:
+            int(raw) if isinstance(raw, str) else 0
+            return super().parse_address(raw)
+        except ValueError as error:
+            raise InvalidAddressError("that is no telephone number", channel=self.kind) from error
+
+
+@caught_by("a_wrong_address_is_refused_and_not_shown")
 class TakesAnythingForAnAddress(SMSChannel):
     def parse_address(self, raw):
         return Address(str(raw).replace(" ", ""), str(raw).replace(" ", ""))
@@ -568,6 +595,41 @@ class SendsTwiceToBeSure(SMSChannel):
 class IgnoresOptions(SMSChannel):
     def parse_options(self, options, attachments=()):
         return {}
+
+
+@caught_by("options_are_canonical")
+class KeepsOptionsInTheProvidersWords(WithOptions):
+    def parse_options(self, options, attachments=()):
+        return {{"valid_for": "ttl"}[name]: each for name, each in super().parse_options(options).items()}
+
+
+@caught_by("options_are_canonical")
+class KeepsWhatNoQueueCanCarry(WithOptions):
+    def parse_options(self, options, attachments=()):
+        super().parse_options(options)
+        return {name: each if isinstance(each, timedelta) else timedelta(seconds=each) for name, each in options.items()}
+
+
+@caught_by("options_are_canonical")
+class TakesOptionsOutOfTheCallersHands(WithOptions):
+    def parse_options(self, options, attachments=()):
+        parsed = super().parse_options(options)
+        if options:
+            options.clear()
+        return parsed
+
+
+@caught_by("options_are_canonical")
+class ItsAuthorTriedNoOptions(WithOptions):
+    good_options = ()
+
+
+@caught_by("a_message_with_options_goes")
+class ReadsOptionsAsTheyWereGiven(WithOptions):
+    async def send(self, address, content, message):
+        valid_for = message.own_options.get("valid_for", timedelta(minutes=1)).total_seconds()
+        status, headers, body = await self._post({"to": address.value, "text": content["text"], "ttl": valid_for}, message.id)
+        return self._judge(status, headers, body)
 
 
 @caught_by("a_channel_says_what_it_is")

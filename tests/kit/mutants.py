@@ -6,6 +6,7 @@ from datetime import timedelta
 from functools import partial
 from heapq import heappush
 
+import anyio
 from attrs import evolve, frozen
 
 from notifykit._claims import MAX_BATCH, MAX_TAKEOVERS, Changed, Claimed, Page, Reason, Settled, State, check_batch
@@ -17,6 +18,7 @@ from notifykit.buses.memory import MemoryBus
 from notifykit.buses.memory.keys import Holds, Keys
 from notifykit.buses.memory.queue import CLAIMED, WAITING, LaneQueue
 from notifykit.buses.memory.store import MemoryStore
+from notifykit.errors import BusError
 
 MUTANTS = {}
 
@@ -27,12 +29,13 @@ class Mutant:
     law: str
 
     hasty: bool = False
+    bus: type = MemoryBus
 
     @asynccontextmanager
     async def make(self):
         store, in_haste = self.store, self.hasty
 
-        class Bus(MemoryBus):
+        class Bus(self.bus):
             hasty = in_haste
 
             @staticmethod
@@ -792,3 +795,74 @@ class BellWithoutMemory(MemoryStore):
             self.bell.rings -= 1
 
         self.bell.ring = forget
+
+
+# hearts
+
+
+def heart(law):
+    def plant(bus):
+        BY_LAW_ALONE[bus.__name__] = Mutant(MemoryStore, law, bus=bus)
+        return bus
+
+    return plant
+
+
+@heart("a_heartbeat_asks_anew_each_time")
+class AsksOnceWhatItHolds(MemoryBus):
+    def heartbeat(self, claims, lease):
+        held = tuple(claims())
+        return super().heartbeat(lambda: held, lease)
+
+
+@heart("a_heartbeat_asks_anew_each_time")
+class KeepsWhatItHasEverHeld(MemoryBus):
+    def heartbeat(self, claims, lease):
+        ever = {}
+
+        def every():
+            ever.update({each.token: each for each in claims()})
+            return tuple(ever.values())
+
+        return super().heartbeat(every, lease)
+
+
+@heart("a_heartbeat_asks_anew_each_time")
+class ExtendsAtItsEnd(MemoryBus):
+    @asynccontextmanager
+    async def heartbeat(self, claims, lease):
+        yield
+        await self.extend(claims(), lease)
+
+
+@heart("a_heartbeat_outlives_a_bus_that_is_away")
+class StopsAtTheFirstFailure(MemoryBus):
+    @asynccontextmanager
+    async def heartbeat(self, claims, lease):
+        async def beat():
+            try:
+                while True:
+                    await anyio.sleep(lease.total_seconds() / 3)
+                    await self.extend(claims(), lease)
+            except BusError:
+                return
+
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(beat)
+            yield
+            tasks.cancel_scope.cancel()
+
+
+@heart("a_heartbeat_outlives_a_bus_that_is_away")
+class ItsFailureEndsTheSend(MemoryBus):
+    @asynccontextmanager
+    async def heartbeat(self, claims, lease):
+        async def beat():
+            while True:
+                await anyio.sleep(lease.total_seconds() / 3)
+                await self.extend(claims(), lease)
+
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(beat)
+            yield
+            tasks.cancel_scope.cancel()

@@ -7,7 +7,7 @@ from hypothesis import Phase
 from hypothesis.stateful import run_state_machine_as_test
 from mutants import BY_LAW_ALONE, MUTANTS
 
-from notifykit.testing.conformance import BUS_LAWS, bus_machine
+from notifykit.testing.conformance import BUS_LAWS, bus_machine, laws_heartbeat
 from notifykit.testing.conformance.machine import profile
 from tests._figures import figure
 
@@ -15,7 +15,8 @@ SEEDED = {"derandomize": True, "database": None, "phases": [Phase.generate], "pr
 
 
 @pytest.mark.parametrize("name", [*MUTANTS, *BY_LAW_ALONE])
-def test_a_named_law_catches(name):
+def test_a_named_law_catches(name, monkeypatch):
+    monkeypatch.setattr(laws_heartbeat, "PATIENCE", 1.0)
     mutant = MUTANTS.get(name) or BY_LAW_ALONE[name]
     with pytest.raises((AssertionError, TimeoutError)):
         anyio.run(BUS_LAWS[mutant.law], mutant.make)

@@ -124,6 +124,7 @@ class ChannelCase:
         addresses: at least two that are good, of different recipients; none where the provider has them.
         bad_addresses: some that are not.
         spellings: groups of spellings of one address.
+        options: options of one message, some that are good; none where the channel takes none.
         secrets: texts that nobody may see: the credentials that the providers' channels are made with.
         url: one that ``from_url`` takes, with one of the secrets in it; empty if it takes none.
         never: situations that this channel cannot meet.
@@ -134,6 +135,7 @@ class ChannelCase:
     addresses: Sequence[Any] = ()
     bad_addresses: Sequence[Any] = (None, object())
     spellings: Sequence[Sequence[Any]] = ()
+    options: Sequence[Mapping[str, Any]] = ()
     secrets: Sequence[str] = ()
     url: str = ""
     never: frozenset[Situation] = frozenset()

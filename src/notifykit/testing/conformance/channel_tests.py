@@ -43,6 +43,7 @@ class ChannelTests:
         addresses: at least two that are good, of different recipients.
         bad_addresses: some that are not.
         spellings: groups of spellings of one address.
+        options: options of one message, some that are good, in every form that the channel takes; none where it takes none.
         secrets: the credentials that the channel is made with, as texts that nobody may see.
         url: one that ``from_url`` takes, with one of the secrets in it; empty if it takes none.
         never: situations that this channel cannot meet, each of which must be named.
@@ -52,6 +53,7 @@ class ChannelTests:
     addresses: ClassVar[Sequence[Any]] = ()
     bad_addresses: ClassVar[Sequence[Any]] = (None, b"", 1.5)
     spellings: ClassVar[Sequence[Sequence[Any]]] = ()
+    options: ClassVar[Sequence[Mapping[str, Any]]] = ()
     secrets: ClassVar[Sequence[str]] = ()
     url: ClassVar[str] = ""
     never: ClassVar[frozenset[Situation]] = frozenset()
@@ -69,8 +71,8 @@ class ChannelTests:
     @property
     def case(self) -> ChannelCase:
         """The channel on trial."""
-        facts = {name: getattr(self, name) for name in ("addresses", "bad_addresses", "spellings", "secrets", "url", "never", "traits")}
-        return ChannelCase(make=self.make_provider, content=self.content, **facts)
+        given = ("addresses", "bad_addresses", "spellings", "options", "secrets", "url", "never", "traits")
+        return ChannelCase(make=self.make_provider, content=self.content, **{name: getattr(self, name) for name in given})
 
     @pytest.fixture(params=["asyncio", "trio"])
     def anyio_backend(self, request: pytest.FixtureRequest) -> str:

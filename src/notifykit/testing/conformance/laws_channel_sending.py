@@ -1,5 +1,6 @@
 """Laws of a channel: what goes out when the provider takes it."""
 
+import json
 from functools import partial
 
 import anyio
@@ -105,6 +106,19 @@ async def parts_that_are_not_required_may_be_absent(case: ChannelCase) -> None:
                 others = {each: text for each, text in whole.parts.items() if each != name}
                 if others.keys() != whole.parts.keys() and others:
                     await stand.send(content=Content(others))
+
+
+@channel_law(ACCEPTED)
+async def a_message_with_options_goes(case: ChannelCase) -> None:
+    """Options that were good when the message was made are good when it is sent, each time that it is."""
+    async with on_trial(case) as stand:
+        for number, given in enumerate(case.options, 1):
+            queued = json.loads(json.dumps(dict(stand.channel.parse_options(given))))
+            message = stand.message(options={"on trial": queued})
+            for _ in range(2):
+                error = await stand.outcome(message=message)
+                assert not isinstance(error, DeliveryError), f"a message with options was not sent: {type(error).__name__}: {error}"
+            assert len(stand.provider.arrivals()) == 2 * number
 
 
 @channel_law(ACCEPTED, needs="names_messages")
