@@ -119,6 +119,8 @@ async def any_value_is_an_address_or_is_refused(case: ChannelCase) -> None:
                 again = json.loads(json.dumps(address.value))
             assert channel.parse_address(again) == address
 
+        for odd in (None, True, -1, 1.5, float("nan"), "", "\ud800", b"", [], [[]], {}, {"": None}, object()):
+            await check(odd)  # one of each kind, which a short search may miss
         near = st.sampled_from([each for each in case.good(provider) if isinstance(each, str)] or [""])
         spoilt = st.tuples(near, st.text(max_size=3), st.integers(0, 40)).map(
             lambda each: each[0][: each[2]] + each[1] + each[0][each[2] :]
