@@ -68,7 +68,7 @@ def types(session: nox.Session) -> None:
 def tests(session: nox.Session) -> None:
     """Every test on this Python, on asyncio and on trio, against the installed wheel, on all cores.
 
-    The machine that compares each bus with the model takes 300 runs of 60 steps; with arguments, fewer.
+    The machine that compares each bus with the model takes 300 runs of 60 steps in all; with arguments, fewer.
     """
     install(session, *group("test", "examples"))
     install_wheel(session, "all,testing")

@@ -30,7 +30,7 @@ from notifykit.testing.conformance.model import Model
 __all__ = ["bus_machine", "check_bus", "profile"]
 
 T = TypeVar("T")
-PROFILES = {"quick": (40, 40), "ci": (300, 60), "thorough": (5_000, 60)}
+PROFILES = {"quick": (40, 40), "ci": (75, 60), "thorough": (5_000, 60)}
 """Runs and steps of each, by the environment variable NOTIFYKIT_PROFILE; quick if it is not set.
 
 A bus that is compared on both loops, with one instance and with two, gets four times as many runs.
