@@ -4,6 +4,8 @@ import importlib
 import io
 import itertools
 import json
+import os
+import subprocess
 import sys
 from contextlib import redirect_stderr, redirect_stdout
 from datetime import UTC, datetime
@@ -71,6 +73,13 @@ def command(*arguments: str, given: str | bytes = "") -> Said:
     with redirect_stdout(out), redirect_stderr(err), patch.object(sys, "stdin", stdin):
         code = main(arguments)
     return Said(code, out.getvalue(), err.getvalue())
+
+
+def alone(*arguments: str) -> Said:
+    """Run a command in a process of its own, where nothing is imported but what it imports itself."""
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(Path(__file__).parent.parent), str(Path.cwd())])}
+    done = subprocess.run([sys.executable, "-m", "notifykit", *arguments], check=False, capture_output=True, text=True, env=environment)
+    return Said(done.returncode, done.stdout, done.stderr)
 
 
 class Application:

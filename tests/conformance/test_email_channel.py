@@ -21,6 +21,7 @@ STEPS = {
 class MailServer(Provider):
     def __init__(self, server):
         self.server = server
+        self.arrived = []
 
     def connect(self, timeout):
         times = {"timeout": timeout, "data_timeout": timeout, "connect_timeout": timeout}
@@ -40,7 +41,8 @@ class MailServer(Provider):
         return self.server.connections
 
     def arrivals(self):
-        return [self.read(each) for each in self.server.contents]
+        self.arrived += [self.read(each) for each in self.server.contents[len(self.arrived) :]]
+        return list(self.arrived)
 
     def read(self, mail):
         parts = {

@@ -2,6 +2,7 @@
 
 import os
 import sqlite3
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from datetime import datetime, timedelta
@@ -117,11 +118,14 @@ async def test_a_bus_that_cannot_be_opened_says_what_to_do(tmp_path, server, url
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 @pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
 @pytest.mark.parametrize("what", ["folder", "file"])
-def test_what_may_only_be_read_is_named(tmp_path, what):
-    """In a process that may not write everywhere, as root may."""
-    path = tmp_path / "notify.db"
-    for each in (tmp_path, *list(tmp_path.parents)[:2]):
-        each.chmod(0o755)
+def test_what_may_only_be_read_is_named(what):
+    """In a process that may not write everywhere, as root may; in a folder that everybody can get to."""
+    with tempfile.TemporaryDirectory(prefix="notifykit-", dir="/tmp") as folder:
+        judge_as_somebody(Path(folder), what)
+
+
+def judge_as_somebody(folder, what):
+    path = folder / "notify.db"
     if what == "file":
 
         async def make() -> None:
@@ -130,12 +134,12 @@ def test_what_may_only_be_read_is_named(tmp_path, what):
 
         anyio.run(make)
         path.chmod(0o444)
-    tmp_path.chmod(0o555)
+    folder.chmod(0o555)
     child = os.fork()
     if child == 0:
         os._exit(_opens_as_somebody(path))
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
-    tmp_path.chmod(0o755)
+    folder.chmod(0o755)
     assert path.exists() is (what == "file")
 
 

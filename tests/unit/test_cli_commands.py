@@ -12,7 +12,7 @@ import pytest
 from notifykit import PushChannel, Secret
 from notifykit.channels.push.keys import load_key
 from notifykit.errors import ChannelUnavailableError
-from tests._cli import SOURCE, Application, command
+from tests._cli import SOURCE, Application, alone, command
 
 
 @pytest.fixture
@@ -21,31 +21,31 @@ def application(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Application:
 
 
 def test_check_finds_nothing_wrong_and_exits_with_0(application: Application) -> None:
-    said = command("check")
+    said = alone("check")
     assert (said.code, said.out) == (0, "checked the templates of sms: 0 errors, 0 warnings\n")
-    assert command("check", "--json").records == []
+    assert alone("check", "--json").records == []
 
 
 def test_check_finds_a_broken_template_and_exits_with_1(application: Application) -> None:
     application.template("hello/sms.text.j2", "Hello {{ name }")
-    said = command("check", "--json")
+    said = alone("check", "--json")
     assert said.code == 1
     (finding,) = said.records
     assert (finding["severity"], finding["template"], finding["kind"], finding["part"]) == ("error", "hello", "sms", "text")
-    assert "1 errors" in command("check").out
+    assert "1 errors" in alone("check").out
 
 
 def test_check_compares_the_notification_classes_of_the_application_with_their_templates(application: Application) -> None:
     application.source(f"{SOURCE}\nfrom attrs import frozen\n\n@frozen\nclass Hello(Notification):\n    nickname: str\n")
-    said = command("check", "--json")
+    said = alone("check", "--json")
     assert said.code == 1
     assert "class Hello lacks the fields name" in [each["text"] for each in said.records]
 
 
 def test_warnings_fail_only_when_strict(application: Application) -> None:
     application.template("hello/sms.txt.j2", "stray")
-    assert command("check").code == 0
-    assert command("check", "--strict").code == 1
+    assert alone("check").code == 0
+    assert alone("check", "--strict").code == 1
 
 
 def test_check_connects_each_channel_and_one_that_fails_hides_no_other(application: Application) -> None:
@@ -55,8 +55,8 @@ def test_check_connects_each_channel_and_one_that_fails_hides_no_other(applicati
                  "    async def check(self):\n        raise ChannelUnavailableError('refused')\n\nchannel = ", 1)
         .replace('{"sms": channel}', '{"sms": channel, "ok": ScriptedChannel(), "sms2": channel}')
     )  # fmt: skip
-    assert command("check").code == 0
-    said = command("check", "--connect", "--json")
+    assert alone("check").code == 0
+    said = alone("check", "--connect", "--json")
     assert said.code == 1
     assert [(each["channel"], each["text"]) for each in said.records] == [
         ("sms", "the channel sms cannot be used: refused"),

@@ -262,8 +262,8 @@ class HttpServer:
             if self._closing.is_set():
                 connection.close()
                 return
-            self._start(self._serve, connection, self.connections)
-            self.connections += 1
+            self.connections += 1  # before it is answered: whoever got an answer finds it counted
+            self._start(self._serve, connection, self.connections - 1)
 
     def _serve(self, connection: socket.socket, number: int) -> None:
         # Nagle's delay would make a benchmark of what is a test.
