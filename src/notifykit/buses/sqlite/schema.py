@@ -35,11 +35,20 @@ def check(db: sqlite3.Connection, path: str, version: int = VERSION) -> int:
 
     Raises: ForeignStoreError, SchemaTooNewError.
     """
+    if db.in_transaction:
+        return _judged(db, path, version)
+    db.execute("BEGIN")  # all that is read is of one moment: another process may be making the store
+    try:
+        return _judged(db, path, version)
+    finally:
+        if db.in_transaction:
+            db.execute("ROLLBACK")
+
+
+def _judged(db: sqlite3.Connection, path: str, version: int) -> int:
     owner, found = _header(db)
-    if owner == 0 and found == 0:
-        if not db.execute("SELECT 1 FROM sqlite_schema LIMIT 1").fetchall():
-            return 0
-        owner, found = _header(db)  # somebody may have made it, in one transaction, since it was read
+    if owner == 0 and found == 0 and not db.execute("SELECT 1 FROM sqlite_schema LIMIT 1").fetchall():
+        return 0
     if owner != APPLICATION_ID:
         raise ForeignStoreError(f"{path} is a database of another application; it was left alone: name another file")
     if found > version:
