@@ -70,6 +70,18 @@ class Terminal:
         """Press keys: ``\\x03`` is Ctrl-C."""
         os.write(self._master, keys.encode())
 
+    def insist(self, keys: str, patience: float = 50) -> int:
+        """Press keys again after each second of silence until the command ends, and return its exit code.
+
+        Between a question and the reading of its answer Python notes a Ctrl-C and waits on.
+        """
+        end = time.monotonic() + patience
+        while self.process.poll() is None and time.monotonic() < end:
+            self.press(keys)
+            while self._read(1.0):
+                pass
+        return self.end(max(0.1, end - time.monotonic()))
+
     def signal(self, number: signal.Signals) -> None:
         """Send a signal to the command alone."""
         self.process.send_signal(number)

@@ -138,7 +138,6 @@ def test_the_question_before_a_purge_hears_ctrl_c(folder: Path) -> None:
     enqueue(folder, expires_in=timedelta(0))
     with notifykit("dead", "purge", "--all", folder=folder) as terminal:
         terminal.until(r"Purge 3 dead letters for good\? \[y/N\]: ")
-        terminal.press("\x03")
-        assert terminal.end() == 130
+        assert terminal.insist("\x03") == 130
         assert terminal.seen.endswith("notifykit: stopped\n")
     assert states(folder) == 3
