@@ -76,11 +76,15 @@ class Terminal:
         Between a question and the reading of its answer Python notes a Ctrl-C and waits on.
         """
         end = time.monotonic() + patience
-        while self.process.poll() is None and time.monotonic() < end:
+        while True:
             self.press(keys)
             while self._read(1.0):
                 pass
-        return self.end(max(0.1, end - time.monotonic()))
+            try:
+                return self.process.wait(1.0)
+            except subprocess.TimeoutExpired:
+                if time.monotonic() > end:
+                    raise
 
     def signal(self, number: signal.Signals) -> None:
         """Send a signal to the command alone."""
