@@ -312,7 +312,7 @@ async def test_what_a_function_answers_is_an_error_of_ours(templates: Path, answ
         return answer  # type: ignore[no-any-return]
 
     channels = {"mms": Courier()}
-    policies = {"mms": ChannelPolicy(send_timeout=timedelta(seconds=0.05))}
+    policies = {"mms": ChannelPolicy(send_timeout=timedelta(seconds=0.5))}
     async with Notifier(MemoryBus(), templates=templates, channels=channels, policies=policies, attachments=find) as front:
         (receipt,) = await front.send(ADA, "shipped", attachments=[Attachment("a", file="a")])
     assert receipt.status is Status.FAILED

@@ -111,8 +111,8 @@ Make = Callable[..., Notifier]
 @pytest.fixture
 def make(templates: Path, events: list[Event], server: HttpServer) -> Make:
     def notifier(**options: Any) -> Notifier:
-        half = timedelta(seconds=0.5)
-        channel = TelegramChannel("123456:AAF-secret", base_url=server.url, timeout=half, connect_timeout=half)
+        patience = timedelta(seconds=2)
+        channel = TelegramChannel("123456:AAF-secret", base_url=server.url, timeout=patience, connect_timeout=patience)
         options = {"retry": AT_ONCE, "policies": {"telegram": NO_LIMITS}} | options
         return Notifier(MemoryBus(), channels={"telegram": channel}, templates=templates, observers=[events.append], **options)
 
@@ -226,7 +226,7 @@ async def test_a_time_limit_holds_for_each_piece_and_keeps_those_before(template
         raise AssertionError
 
     channel = ShortMessages(None, never)
-    await deliver(short(templates, events, channel, policies={"sms": ChannelPolicy(send_timeout=timedelta(milliseconds=100))}))
+    await deliver(short(templates, events, channel, policies={"sms": ChannelPolicy(send_timeout=timedelta(seconds=1))}))
     assert words(channel) == ["one", "two", "six"]
 
 
