@@ -350,7 +350,7 @@ class Translating(sqlite3.Connection):
         (None, {}),
         ("qmark", {}),
         ("named", {}),
-        ("numeric", {":1": "?1", ":2": "?2"}),
+        ("numeric", {":1": "?", ":2": "?"}),
         ("format", {"%s": "?"}),
         ("pyformat", {"%(id)s": ":id", "%(body)s": ":body"}),
     ],
