@@ -1,5 +1,6 @@
 """Each turn that a conversation with the server can take ends in the right error, and leaves a channel that works."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
@@ -193,6 +194,21 @@ async def test_a_rejection_is_never_paired_with_the_wrong_mail(server: SMTPServe
             with pytest.raises(AddressGoneError):
                 await send(channel)
     assert server.mails == []
+
+
+@pytest.mark.parametrize("turns", range(40))
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])
+async def test_a_cancellation_in_any_turn_of_the_loop_ends_the_send(server: SMTPServer, turns: int) -> None:
+    """Before Python 3.12 ``asyncio.wait_for`` swallows one that comes in the turn in which what it awaits ends."""
+    server.script["GREETING"] = [Hang()]
+    async with channel_to(server, **LOGIN, pool_size=1) as channel:
+        sending = asyncio.create_task(send(channel))
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        sending.cancel()
+        ended, _ = await asyncio.wait([sending], timeout=5)
+        assert sending in ended
+        assert sending.cancelled()
 
 
 async def test_a_connect_that_hangs_is_cancelled(anyio_backend: str) -> None:

@@ -1,6 +1,8 @@
 """One connection to one server, on asyncio: set up, a mail after another, thrown away at the first doubt.
 
 Commands go out by ``execute_command``, because an answer, unlike aiosmtplib's exceptions, does not bear the recipient's address.
+aiosmtplib is given no timeout: it would use ``asyncio.wait_for``, which before Python 3.12 swallows a cancellation that comes in the
+turn of the loop in which the awaited ends; the send would then go on as if nobody had cancelled it.
 """
 
 import asyncio
@@ -69,7 +71,7 @@ class Connection:
         smtp = aiosmtplib.SMTP(
             hostname=server.host,
             port=server.port,
-            timeout=settings.connect_timeout,
+            timeout=None,  # the waits are cut by ``asyncio.timeout`` alone: see the module
             use_tls=settings.security is Security.TLS,
             start_tls=False,
             tls_context=tls,
@@ -223,7 +225,8 @@ class Connection:
 
     async def _command(self, stage: Stage, *words: bytes, timeout: float | None = None) -> Answer:
         try:
-            code, text = await self._smtp.execute_command(*words, timeout=timeout or self._settings.timeout)
+            async with asyncio.timeout(timeout or self._settings.timeout):
+                code, text = await self._smtp.execute_command(*words)
         except Exception as error:
             self.abort()
             if (told := translate(stage, error)) is None:
@@ -272,7 +275,8 @@ class Connection:
         """Say goodbye, wait a little for the answer, and hang up without TLS's own goodbye, which a loop that ends would cut."""
         with contextlib.suppress(Exception):
             try:
-                await self._smtp.execute_command(b"QUIT", timeout=QUIT_TIMEOUT)
+                async with asyncio.timeout(QUIT_TIMEOUT):
+                    await self._smtp.execute_command(b"QUIT")
             finally:
                 self.abort()
         await asyncio.sleep(0)  # the turn of the loop in which the socket is closed
