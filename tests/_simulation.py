@@ -282,9 +282,11 @@ async def _work_and_die(world: World, bus: MemoryBus, worker: int) -> None:
             nursery.start_soon(notifier.run)
             await trio.sleep(world.rng.choice([1, 30, 200, 700]))
             if world.rng.random() < 0.7:  # kill -9: nothing of it reaches the bus any more
-                for stored in (await bus.find(Filter(state=State.CLAIMED), 1000)).messages:
-                    world.excuses[stored.envelope.id] += 1
-                    world.kills[stored.envelope.id] += 1
+                held = (await bus.find(Filter(state=State.CLAIMED), 1000)).messages
                 wire.cut = True
+                wire.orphans += [each.envelope.id for each in held]
             nursery.cancel_scope.cancel()
+        for message_id in wire.orphans:
+            world.excuses[message_id] += 1
+            world.kills[message_id] += 1
         await trio.sleep(world.rng.choice([0, 1, 100]))

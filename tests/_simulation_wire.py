@@ -19,6 +19,8 @@ class Wire(Bus):
     def __init__(self, bus: MemoryBus, rng: random.Random, loss: float) -> None:
         self.bus, self.rng, self.loss, self.cut = bus, rng, loss, False
         self.ledger = WireLedger(self)
+        self.orphans: list[str] = []
+        """The ids of messages that were claimed by calls that were on their way when it was cut."""
 
     async def _call(self, name: str, *args: Any) -> Any:
         return await self.calls(self.bus, name, *args)
@@ -44,7 +46,10 @@ class Wire(Bus):
     async def claim(
         self, channel: str, lanes: Mapping[Lane, int], limit: int, lease: timedelta, settle: Sequence[Settlement] = ()
     ) -> Claimed:
-        return await self._call("claim", channel, lanes, limit, lease, settle)
+        found: Claimed = await self._call("claim", channel, lanes, limit, lease, settle)
+        if self.cut:
+            self.orphans += [each.envelope.id for each in found.claims]
+        return found
 
     async def settle(self, settlements: Sequence[Settlement]) -> Sequence[Settled]:
         return await self._call("settle", settlements)
