@@ -2,7 +2,6 @@
 
 import argparse
 import json
-import platform
 import sys
 from pathlib import Path
 from typing import Any
@@ -15,12 +14,9 @@ from benchmarks.channels.roster import ROSTER as CHANNELS
 from benchmarks.channels.roster import Row as Delivery
 from benchmarks.channels.runner import Figure as Delivered
 from benchmarks.channels.runner import run as run_channels
-from benchmarks.report import bars, table
-from benchmarks.servers import redis_version
-
-PHASES = {"each": "one by one", "at_once": "50 producers", "bulk": "bulk", "drain": "drain"}
-STORES = ("memory", "sqlite", "redis")
-SINKS = ("smtp", "telegram", "push")
+from benchmarks.machine import machine
+from benchmarks.report import bars
+from benchmarks.tables import SINKS, STORES, channel_table, store_table
 
 
 def main() -> int:
@@ -72,9 +68,7 @@ def _parser() -> argparse.ArgumentParser:
 def _show(store: str, rows: list[Row], figures: dict[str, dict[str, Figure]]) -> None:
     if not rows:
         return
-    head = [store, *PHASES.values(), "p50/p99 ms", "CPU s per 10 k drained"]
-    best = {phase: max((figures[row.name][phase].rate for row in rows if phase in row.phases), default=0.0) for phase in PHASES}
-    print(f"\n{table(head, [_cells(row, figures[row.name], best) for row in rows])}\n")
+    print(f"\n{store_table(store, rows, figures)}\n")
     print("messages a second, the median of the rounds; in brackets as a share of the fastest row of the table")
     for row in rows:
         for phase, figure in figures[row.name].items():
@@ -85,42 +79,24 @@ def _show(store: str, rows: list[Row], figures: dict[str, dict[str, Figure]]) ->
 def _show_channels(sink: str, rows: list[Delivery], figures: dict[str, Delivered]) -> None:
     if not rows:
         return
-    best = max(figures[row.name].rate for row in rows) or 1.0
-    cells = [
-        [row.name, f"{figures[row.name].rate:,.0f} ({figures[row.name].rate / best:.2f})", f"{figures[row.name].busy:.2f}"] for row in rows
-    ]
-    print(f"\n{table([sink, 'deliveries a second', 'CPU s per 1,000'], cells)}\n")
+    print(f"\n{channel_table(sink, rows, figures)}\n")
     for row in rows:
         for fault in sorted(set(figures[row.name].faults)):
             print(f"  {row.name}: {fault}")
 
 
-def _cells(row: Row, figures: dict[str, Figure], best: dict[str, float]) -> list[str]:
-    def rate(phase: str) -> str:
-        figure = figures.get(phase)
-        return "" if figure is None or not figure.rates else f"{figure.rate:,.0f} ({figure.rate / best[phase]:.2f})"
-
-    late = figures.get("latency")
-    drained = figures.get("drain")
-    return [
-        row.name,
-        *(rate(phase) for phase in PHASES),
-        f"{late.p50:.1f}/{late.p99:.1f}" if late is not None and late.p50 is not None and late.p99 is not None else "",
-        f"{drained.busy:.2f}" if drained is not None else "",
-    ]
-
-
 def _write(folder: Path, rows: list[Row], figures: dict[str, dict[str, Figure]], delivered: dict[str, Delivered]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     facts: dict[str, Any] = {
-        "machine": {"processor": platform.machine(), "system": platform.system(), "python": platform.python_version()},
-        "server": redis_version() if any(row.store == "redis" for row in rows) else None,
+        "machine": machine(),
         "figures": {name: {phase: asdict(figure) for phase, figure in phases.items()} for name, phases in figures.items()},
         "deliveries": {name: asdict(figure) for name, figure in delivered.items()},
     }
     (folder / "figures.json").write_text(json.dumps(facts, indent=1))
     for store in STORES:
-        drained = [(row.name, figures[row.name]["drain"].rate, row.role == "ours") for row in rows if row.store == store]
+        drained = [
+            (row.name, figures[row.name]["drain"].rate, row.role == "ours") for row in rows if row.store == store and "drain" in row.phases
+        ]
         if drained:
             drained.sort(key=lambda each: -each[1])
             (folder / f"{store}.svg").write_text(bars(f"Drained from {store} and acknowledged", drained, "messages/s"))

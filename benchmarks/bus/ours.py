@@ -15,7 +15,7 @@ from notifykit._outcomes import Ack, Settlement
 from notifykit.abc import Bus
 from notifykit.buses.memory import MemoryBus
 
-__all__ = ["Contender"]
+__all__ = ["Contender", "envelope"]
 
 _LEASE = timedelta(seconds=60)
 _LANES = {Lane.TRANSACTIONAL: 256}
@@ -51,7 +51,7 @@ class Contender(Base):
     def enqueue_each(self, payloads: Iterable[str]) -> None:
         async def enqueue(bus: Bus) -> None:
             for payload in payloads:
-                await bus.enqueue([_envelope(payload)])
+                await bus.enqueue([envelope(payload)])
 
         self._run(enqueue)
 
@@ -61,7 +61,7 @@ class Contender(Base):
 
             async def produce() -> None:
                 for payload in remaining:
-                    await bus.enqueue([_envelope(payload)])
+                    await bus.enqueue([envelope(payload)])
 
             async with anyio.create_task_group() as producers:
                 for _ in range(PRODUCERS):
@@ -72,7 +72,7 @@ class Contender(Base):
     def enqueue_bulk(self, payloads: Sequence[str]) -> None:
         async def enqueue(bus: Bus) -> None:
             for start in range(0, len(payloads), 1000):
-                await bus.enqueue([_envelope(each) for each in payloads[start : start + 1000]])
+                await bus.enqueue([envelope(each) for each in payloads[start : start + 1000]])
 
         self._run(enqueue)
 
@@ -95,5 +95,6 @@ class Contender(Base):
         return Settlement(claim, Ack())
 
 
-def _envelope(payload: str) -> Envelope:
+def envelope(payload: str) -> Envelope:
+    """Return a message with nothing but a body."""
     return Envelope(id=new_id(), channel="benchmark", lane=Lane.TRANSACTIONAL, body=payload.encode())

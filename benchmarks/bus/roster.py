@@ -54,6 +54,19 @@ ROSTER: tuple[Row, ...] = (
     ),
     *(
         Row(
+            name=f"notifykit-{store}{f'-{durability}' if durability else ''}-direct",
+            module="ours_direct",
+            store=store,
+            settings=f"the bus by itself, called without an event loop{f', durability {durability}' if durability else ''}; eight threads",
+            promise=_OURS,
+            options={"store": store, "durability": durability},
+            phases=("each", "at_once"),
+            role="ours",
+        )
+        for store, durability in (("sqlite", "normal"), ("sqlite", "full"), ("redis", ""))
+    ),
+    *(
+        Row(
             name=f"raw sqlite3 {synchronous}",
             module="raw_sqlite",
             store="sqlite",
