@@ -5,15 +5,15 @@ from datetime import timedelta
 from ipaddress import ip_address, ip_network
 
 import anyio
-import httpcore
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from notifykit._secrets import Secret
 from notifykit.channels._http.answers import Answer
+from notifykit.channels._http.connecting import Connector, Resolver, resolve
 from notifykit.channels._http.faults import Loss, Lost
-from notifykit.channels._http.pool import GuardedBackend, PooledTransport, Resolver, resolve
+from notifykit.channels._http.pool import Pool
 from notifykit.channels._http.ssrf import ForbiddenHostError, approved, is_loopback, is_public, looks_numeric
 from notifykit.channels._http.wire import Call, Wire
 from tests._http_server import HttpServer, reply
@@ -109,7 +109,7 @@ def wire(resolver: Resolver, allow_loopback: bool = True, connect: float = 5) ->
     return Wire(
         timeout=timedelta(seconds=10),
         connect_timeout=timedelta(seconds=connect),
-        pool=lambda context: PooledTransport(context, GuardedBackend(resolver, allow_loopback)),
+        pool=lambda context, connect_timeout: Pool(Connector(context, connect_timeout, resolver, allow_loopback)),
     )
 
 
@@ -188,9 +188,3 @@ async def test_a_resolver_that_takes_for_ever_is_given_up() -> None:
 async def test_the_systems_resolver_is_asked_by_default() -> None:
     assert "127.0.0.1" in await resolve("localhost", 80)
     assert list(await resolve("2130706433", 80)) == ["127.0.0.1"]  # which is why it is judged after resolution
-
-
-@pytest.mark.anyio
-async def test_no_url_leads_to_a_socket_file() -> None:
-    with pytest.raises(httpcore.ConnectError):
-        await GuardedBackend().connect_unix_socket("/run/docker.sock")

@@ -22,7 +22,7 @@ MODULES_OF = {
     "opentelemetry-api": "opentelemetry",
     "prometheus-client": "prometheus_client",
 }
-BY_WAY_OF_AN_EXTRA = {"cryptography", "http_ece", "py_vapid", "h11", "httpcore", "hiredis", "markupsafe", "trio"}
+BY_WAY_OF_AN_EXTRA = {"certifi", "cryptography", "http_ece", "py_vapid", "h11", "httpcore", "hiredis", "markupsafe", "trio"}
 """What comes with an optional dependency, always."""
 
 TIED_TO_A_LOOP = {

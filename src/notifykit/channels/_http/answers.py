@@ -8,8 +8,10 @@ from typing import Any
 
 from attrs import field, frozen
 
-__all__ = ["LONGEST_WAIT", "Answer", "json_object", "retry_after", "wait_of"]
+__all__ = ["ANSWER_LIMIT", "LONGEST_WAIT", "Answer", "json_object", "retry_after", "wait_of"]
 
+ANSWER_LIMIT = 65536
+"""Bytes of an answer's body that are read; what is longer is cut off and its connection closed."""
 LONGEST_WAIT = timedelta(days=1)
 """No server makes us wait longer than this before the next attempt."""
 

@@ -1,4 +1,4 @@
-"""What a failed exchange means: pure functions from the exceptions of httpx, httpcore and the system to one of four losses."""
+"""What a failed exchange means: pure functions from the exceptions of httpx, httpcore, h11 and the system to one of four losses."""
 
 import enum
 import os
@@ -10,7 +10,15 @@ from attrs import frozen
 
 from notifykit.errors import ChannelUnavailableError, DeliveryError, OutcomeUnknownError, PermanentError, TransientError
 
-__all__ = ["Loss", "Lost", "Progress", "lost"]
+__all__ = ["ConnectError", "ConnectTimeoutError", "Loss", "Lost", "Progress", "lost"]
+
+
+class ConnectError(Exception):
+    """There is no connection; the cause says why."""
+
+
+class ConnectTimeoutError(ConnectError):
+    """There was no connection in time."""
 
 
 class Loss(enum.Enum):
@@ -46,7 +54,8 @@ class Lost:
                 return OutcomeUnknownError(f"{server} may have accepted the message; its answer was lost: {self.reason}")
 
 
-# By class name, since httpx repeats httpcore's tree under the same names. What is not listed goes by whether the request went out.
+# By class name, since httpx repeats httpcore's tree under the same names, and h11 and we have some of them.
+# What is not listed goes by whether the request went out.
 _LOSSES = {
     "ConnectError": Loss.UNREACHABLE,
     "ConnectTimeout": Loss.UNREACHABLE,
@@ -70,6 +79,7 @@ _REASONS = {
     "ForbiddenHostError": "its host is not at a public address",
     "PoolTimeout": "every connection was busy for too long",
     "ConnectTimeout": "connecting took too long",
+    "ConnectTimeoutError": "connecting took too long",
     "WriteTimeout": "the server took the request too slowly",
     "TimeoutException": "no answer in time",
     "TimeoutError": "no answer in time",

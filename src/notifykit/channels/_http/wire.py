@@ -9,7 +9,7 @@ import ssl
 from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Protocol
 from weakref import WeakKeyDictionary
 
 import anyio
@@ -26,10 +26,7 @@ from notifykit.errors import ConfigurationError, MissingExtraError
 if TYPE_CHECKING:
     import httpx
 
-__all__ = ["ANSWER_LIMIT", "Call", "Wire", "require"]
-
-ANSWER_LIMIT = 65536
-"""Bytes of an answer's body that are read; what is longer is cut off and its connection closed."""
+__all__ = ["Call", "Exchanger", "Wire", "require"]
 
 
 def require(extra: str, *modules: str) -> None:
@@ -53,23 +50,34 @@ class Call:
     more_time: float = 0.0
 
 
-def _request(call: Call, progress: Progress, extensions: dict[str, Any]) -> "httpx.Request":
-    from notifykit.channels._http.pool import post
+class Exchanger(Protocol):
+    """What carries one event loop's requests."""
 
-    return post(call.url.reveal(), call.headers, call.body, progress, extensions)
+    async def exchange(self, url: str, headers: Mapping[str, str], body: bytes, progress: Progress, head: list[Answer]) -> Answer:
+        """POST *body* and return the answer; *progress* and *head* tell how far it came when it fails."""
+
+    async def aclose(self) -> None:
+        """Close every connection."""
 
 
 @cache
 def _ssl_context() -> ssl.SSLContext:
-    from notifykit.channels._http.pool import default_ssl_context
+    from notifykit.channels._http.connecting import default_ssl_context
 
     return default_ssl_context()
 
 
-def _pooled(context: ssl.SSLContext) -> "httpx.AsyncBaseTransport":
-    from notifykit.channels._http.pool import PooledTransport
+def _pooled(context: ssl.SSLContext, connect_timeout: float) -> Exchanger:
+    from notifykit.channels._http.connecting import Connector
+    from notifykit.channels._http.pool import Pool
 
-    return PooledTransport(context)
+    return Pool(Connector(context, connect_timeout))
+
+
+def _given(transport: "httpx.AsyncBaseTransport", connect_timeout: float) -> Exchanger:
+    from notifykit.channels._http.given import GivenTransport
+
+    return GivenTransport(transport, connect_timeout)
 
 
 class Wire:
@@ -90,16 +98,16 @@ class Wire:
         connect_timeout: timedelta,
         ssl_context: ssl.SSLContext | None = None,
         transport: "httpx.AsyncBaseTransport | None" = None,
-        pool: "Callable[[ssl.SSLContext], httpx.AsyncBaseTransport]" = _pooled,
+        pool: Callable[[ssl.SSLContext, float], Exchanger] = _pooled,
     ) -> None:
         if not timedelta(0) < connect_timeout <= timeout:
             raise ConfigurationError("timeouts are more than nothing, and connect_timeout is at most timeout")
         self._timeout = timeout.total_seconds()
-        self._extensions = {"timeout": {"connect": connect_timeout.total_seconds(), "read": None, "write": None, "pool": None}}
+        self._connect_timeout = connect_timeout.total_seconds()
         self._ssl_context = ssl_context
-        self._given = transport
+        self._given = None if transport is None else _given(transport, self._connect_timeout)
         self._make = pool
-        self._pools: WeakKeyDictionary[object, httpx.AsyncBaseTransport] = WeakKeyDictionary()
+        self._pools: WeakKeyDictionary[object, Exchanger] = WeakKeyDictionary()
 
     async def exchange(self, call: Call) -> Answer | Lost:
         """Send *call* once and return what came of it; raises nothing but cancellation."""
@@ -107,9 +115,9 @@ class Wire:
         head: list[Answer] = []
         failure: Exception
         try:
-            transport = await self._transport()  # before the time runs: the first request loads a good deal of code
+            through = await self._through()  # before the time runs: the first request loads a good deal of code
             with hiding(call.hidden), anyio.fail_after(self._timeout + call.more_time):
-                return await self._run(transport, call, progress, head)
+                return await through.exchange(call.url.reveal(), call.headers, call.body, progress, head)
         except Exception as error:
             failure = error
         # Out of the except block, so that nothing raised later has the wire's exceptions for its context.
@@ -117,52 +125,25 @@ class Wire:
             return head[0]
         return lost(failure, progress.gone(failure))
 
-    async def _run(self, transport: "httpx.AsyncBaseTransport", call: Call, progress: Progress, head: list[Answer]) -> Answer:
-        response = await transport.handle_async_request(_request(call, progress, self._extensions))
-        headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in response.headers.raw}
-        head.append(Answer(response.status_code, headers, complete=False))
-        try:
-            text, complete = await _read(response)
-        finally:
-            await response.aclose()
-        return Answer(response.status_code, headers, text, complete)
-
-    async def _transport(self) -> "httpx.AsyncBaseTransport":
+    async def _through(self) -> Exchanger:
         if self._given is not None:
             return self._given
         loop = _loop()
         if loop not in self._pools:
-            # Loading httpx and a hundred root certificates takes tens of milliseconds, which no event loop should stand still for.
-            made = await anyio.to_thread.run_sync(lambda: self._make(self._ssl_context or _ssl_context()))
+            # Loading h11 and a hundred root certificates takes tens of milliseconds, which no event loop should stand still for.
+            made = await anyio.to_thread.run_sync(lambda: self._make(self._ssl_context or _ssl_context(), self._connect_timeout))
             self._pools.setdefault(loop, made)
         return self._pools[loop]
 
     async def close(self) -> None:
         """Close the connections of this event loop; the next request opens new ones."""
-        transport = self._given or self._pools.pop(_loop(), None)
-        if transport is not None:
+        through = self._given or self._pools.pop(_loop(), None)
+        if through is not None:
             with anyio.CancelScope(shield=True):
-                await transport.aclose()
+                await through.aclose()
 
 
 def _loop() -> object:
     """Return the running event loop's own token, which is one object for the loop's life."""
     token = anyio.lowlevel.current_token()
     return getattr(token, "native_token", token)
-
-
-async def _read(response: "httpx.Response") -> tuple[bytes, bool]:
-    """Read the body to the limit, undecoded, and say whether that was all of it."""
-    text = bytearray()
-    complete = True
-    try:
-        async for chunk in response.stream:  # type: ignore[union-attr]
-            if complete:
-                text += chunk
-            if complete and len(text) > ANSWER_LIMIT:
-                # Iterating on, over the closed connection, ends httpcore's generators; a break would leave them to the collector.
-                complete = False
-                await response.aclose()
-    except Exception:  # the status is known: whatever cut the body off, the answer counts as far as it came
-        return bytes(text[:ANSWER_LIMIT]), False
-    return bytes(text[:ANSWER_LIMIT]), complete

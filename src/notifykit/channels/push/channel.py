@@ -21,7 +21,7 @@ from notifykit._urls import parse_url
 from notifykit.abc import Channel, Clock
 from notifykit.channels._http.answers import Answer
 from notifykit.channels._http.endpoint import host_matches
-from notifykit.channels._http.wire import Call, Wire, require
+from notifykit.channels._http.wire import Call, Exchanger, Wire, require
 from notifykit.channels._options import merged, options_part
 from notifykit.channels.push.answers import judge, location
 from notifykit.channels.push.keys import VapidHeaders, VapidKey, load_key
@@ -31,9 +31,7 @@ from notifykit.channels.push.subscription import PUSH_SERVICES, Subscription, pa
 from notifykit.errors import ChannelUnavailableError, ConfigurationError, InvalidAddressError, PermanentError
 
 if TYPE_CHECKING:
-    import httpx
-
-    from notifykit.channels._http.pool import Resolver
+    from notifykit.channels._http.connecting import Resolver
 
 __all__ = ["PushChannel"]
 
@@ -236,10 +234,11 @@ class PushChannel(Channel):
             self._key = load_key(self._source)
         return self._key
 
-    def _pool(self, context: ssl.SSLContext) -> "httpx.AsyncBaseTransport":
-        from notifykit.channels._http.pool import GuardedBackend, PooledTransport, resolve
+    def _pool(self, context: ssl.SSLContext, connect_timeout: float) -> Exchanger:
+        from notifykit.channels._http.connecting import Connector, resolve
+        from notifykit.channels._http.pool import Pool
 
-        return PooledTransport(context, GuardedBackend(self._resolver or resolve, self._allow_loopback))
+        return Pool(Connector(context, connect_timeout, self._resolver or resolve, self._allow_loopback))
 
 
 def _ttl(longest: timedelta, expires_at: datetime | None, now: datetime) -> int:

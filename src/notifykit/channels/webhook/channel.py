@@ -13,15 +13,13 @@ from notifykit._secrets import Secret
 from notifykit._urls import parse_url
 from notifykit.abc import Channel, Clock
 from notifykit.channels._http.endpoint import UnfitURLError, host_matches, public_url
-from notifykit.channels._http.wire import Call, Wire, require
+from notifykit.channels._http.wire import Call, Exchanger, Wire, require
 from notifykit.channels.webhook.answers import judge
 from notifykit.channels.webhook.signature import derived, load_secrets, signed_headers
 from notifykit.errors import ConfigurationError, InvalidAddressError, PermanentError
 
 if TYPE_CHECKING:
-    import httpx
-
-    from notifykit.channels._http.pool import Resolver
+    from notifykit.channels._http.connecting import Resolver
 
 __all__ = ["WebhookChannel"]
 
@@ -150,10 +148,11 @@ class WebhookChannel(Channel):
     def _secrets_of(self, url: str) -> Sequence[Secret]:
         return [derived(each, url) for each in self._secrets] if self._per_url else self._secrets
 
-    def _pool(self, context: ssl.SSLContext) -> "httpx.AsyncBaseTransport":
-        from notifykit.channels._http.pool import GuardedBackend, PooledTransport, resolve
+    def _pool(self, context: ssl.SSLContext, connect_timeout: float) -> Exchanger:
+        from notifykit.channels._http.connecting import Connector, resolve
+        from notifykit.channels._http.pool import Pool
 
-        return PooledTransport(context, GuardedBackend(self._resolver or resolve, self._allow_loopback))
+        return Pool(Connector(context, connect_timeout, self._resolver or resolve, self._allow_loopback))
 
 
 def _hidden(url: str) -> list[Secret]:
