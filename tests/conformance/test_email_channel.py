@@ -1,6 +1,9 @@
 """The e-mail channel keeps every law of a channel; it speaks SMTP, to a real server that follows a script."""
 
 from contextlib import asynccontextmanager
+from email import message_from_bytes
+from email.header import decode_header, make_header
+from email.policy import compat32
 
 from notifykit.channels.email import EmailChannel
 from notifykit.testing.conformance import Arrival, ChannelTests, ChannelTraits, Provider, Situation
@@ -41,15 +44,17 @@ class MailServer(Provider):
         return self.server.connections
 
     def arrivals(self):
-        self.arrived += [self.read(each) for each in self.server.contents[len(self.arrived) :]]
+        self.arrived += [self.read(each.data) for each in self.server.contents[len(self.arrived) :]]
         return list(self.arrived)
 
-    def read(self, mail):
+    def read(self, data):
+        mail = message_from_bytes(data, policy=compat32)  # ten times as fast as the default one
+        text = next(each for each in mail.walk() if each.get_content_type() == "text/plain").get_payload(decode=True).decode()
         parts = {
-            "subject": str(mail.message["Subject"]),
-            "text": mail.message.get_body(("plain",)).get_content().replace("\r\n", "\n").removesuffix("\n"),
+            "subject": str(make_header(decode_header(mail["Subject"]))),
+            "text": text.replace("\r\n", "\n").removesuffix("\n"),
         }
-        return Arrival(mail.data, parts, mail.message["Message-ID"])
+        return Arrival(data, parts, mail["Message-ID"])
 
 
 class TestEmailChannel(ChannelTests):

@@ -33,7 +33,7 @@ WAIT = timedelta(seconds=7)
 """How long a provider that is BUSY asks to wait."""
 LONG = 8.0
 """Seconds that a channel has in laws where nothing is slow: more than a busy machine takes."""
-SHORT = 0.5
+SHORT = 0.2
 """Seconds that a channel has in laws about giving up."""
 
 

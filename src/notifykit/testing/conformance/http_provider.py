@@ -55,6 +55,8 @@ class HttpProvider(Provider):
         self._key = key
         self._is_send = is_send
         self._addresses = addresses
+        self._arrivals: list[Arrival] = []
+        self._seen = 0
         self.server.plays(self.answers.get(Situation.ACCEPTED, _NOBODY))
 
     def connect(self, timeout: float) -> Channel:
@@ -77,11 +79,13 @@ class HttpProvider(Provider):
 
     def arrivals(self) -> Sequence[Arrival]:
         """Return the requests that are messages."""
-        return [
-            Arrival(f"{each.method} {each.target}".encode() + b"\n" + each.body, self._read(each), self._key(each))
-            for each in tuple(self.server.requests)
-            if self._is_send(each)
-        ]
+        for each in tuple(self.server.requests)[self._seen :]:
+            self._seen += 1
+            if self._is_send(each):
+                self._arrivals.append(
+                    Arrival(f"{each.method} {each.target}".encode() + b"\n" + each.body, self._read(each), self._key(each))
+                )
+        return tuple(self._arrivals)
 
     def connections(self) -> int | None:
         """Return how many connections the server has had."""

@@ -280,10 +280,10 @@ class HttpServer:
         except BaseException as error:
             self._problems.append(error)
         finally:
+            wire.close()  # before it counts as closed: who waits for that must not find it open
+            connection.close()
             with self._lock:
                 self._sockets.difference_update({connection, wire})
-            wire.close()
-            connection.close()
 
     def _keep(self, wire: socket.socket) -> None:
         with self._lock:

@@ -80,9 +80,10 @@ async def a_send_may_be_cancelled_at_every_await(case: ChannelCase) -> None:
                 tasks.cancel_scope.cancel()
         found = await stand.outcome("the last one")
         assert not isinstance(found, DeliveryError), f"after cancelled sends the next one ended with {found!r}"
-        last = stand.arrived()
-        if stand.case.traits.keeps_text and last.parts is not None:
-            assert set(last.parts.values()) <= set(stand.content("the last one").parts.values())
+        wanted = set(stand.content("the last one").parts.values())
+        arrivals = [set(each.parts.values()) for each in stand.provider.arrivals() if each.parts is not None]
+        if stand.case.traits.keeps_text and arrivals:  # one that was cancelled may be read after it, on another connection
+            assert any(each <= wanted for each in arrivals), "after cancelled sends the next one brought another's text"
 
 
 @channel_law(Situation.SILENT)

@@ -161,12 +161,21 @@ async def an_endless_answer_is_cut_off(case: ChannelCase) -> None:
 @http_law()
 async def a_dripping_answer_is_given_up(case: ChannelCase) -> None:
     """A server that sends a byte now and then, and never ends, is given up like one that is silent."""
-    async with _served(case, impatient) as (stand, server):
-        server.plays(drip(b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n" + b" " * 1000))
-        found = await stand.outcome()
+
+    async def drips(data: bytes) -> DeliveryError | str | None:
+        async with _served(case, impatient) as (stand, server):
+            server.plays(drip(data))
+            return await stand.given_up()
+
+    async def drips_its_body() -> None:
+        found = await drips(b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n" + b" " * 1000)
         assert isinstance(found, OutcomeUnknownError) or found is None or isinstance(found, str)
-        server.plays(drip(b"HTTP/1.1 200 OK\r\nX: " + b"x" * 1000))
-        assert type(await stand.outcome()) is OutcomeUnknownError
+
+    async def drips_its_head() -> None:
+        found = await drips(b"HTTP/1.1 200 OK\r\nX: " + b"x" * 1000)
+        assert type(found) is OutcomeUnknownError, f"a head that drips became {found!r}"
+
+    await together(drips_its_body, drips_its_head)
 
 
 @http_law()
