@@ -3,10 +3,12 @@
 Runs with nothing but the installed package. An extra without a promise here fails.
 """
 
+import os
 import sys
 import tempfile
 from collections.abc import Callable
 from datetime import date
+from importlib import import_module
 from importlib.util import find_spec
 
 import anyio
@@ -47,6 +49,13 @@ def core() -> None:
             except MissingExtraError as error:
                 told = str(error)
             assert "pip install" in told, f"without {module}, {make.__name__} says {told or 'nothing'}"
+    if find_spec("hypothesis") is None:
+        told = ""
+        try:
+            import_module("notifykit.testing.conformance")
+        except MissingExtraError as error:
+            told = str(error)
+        assert "notifykit[testing]" in told, f"without hypothesis, the laws say {told or 'nothing'}"
 
 
 def email() -> None:
@@ -113,6 +122,9 @@ def cli() -> None:
 
     assert main(["demo", "--json"]) == 0
     assert main(["channels"]) == 0
+    if find_spec("trio") is None:
+        os.environ |= {"NOTIFYKIT_BUS": "memory://", "NOTIFYKIT_CHANNELS_EMAIL": "console://email"}
+        assert main(["worker", "--drain", "--loop", "trio"]) == 3, "the configuration is wrong, and nobody is surprised"
 
 
 def trio() -> None:

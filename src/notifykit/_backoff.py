@@ -5,6 +5,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import TypeAlias
 
+from notifykit._checks import expect
 from notifykit.errors import ConfigurationError
 
 __all__ = ["Backoff", "constant", "exponential", "jittered"]
@@ -19,6 +20,8 @@ def exponential(base: timedelta = timedelta(seconds=1), cap: timedelta = timedel
     >>> [exponential()(attempt).total_seconds() for attempt in (1, 2, 3, 50)]
     [1.0, 2.0, 4.0, 3600.0]
     """
+    for name, each in (("base", base), ("cap", cap)):
+        expect(name, each, timedelta, "a timedelta, as timedelta(seconds=1)")
     if base <= timedelta(0) or cap < base:
         raise ConfigurationError("a backoff needs a positive base and a cap that is not below it")
 
@@ -31,6 +34,7 @@ def exponential(base: timedelta = timedelta(seconds=1), cap: timedelta = timedel
 
 def constant(delay: timedelta) -> Backoff:
     """Return a backoff that always waits *delay*."""
+    expect("delay", delay, timedelta, "a timedelta, as timedelta(seconds=1)")
     if delay < timedelta(0):
         raise ConfigurationError("a delay cannot be negative")
     return lambda attempt: delay

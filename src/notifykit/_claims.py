@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 from attrs import field, frozen
 
+from notifykit._checks import expect
 from notifykit._clock import to_utc_or_none
 from notifykit._messages import Lane
 from notifykit.errors import ConfigurationError, PayloadTooLargeError
@@ -213,11 +214,16 @@ class StoredMessage:
     seq: int = 0
 
 
+def _several(_: object, __: object, value: tuple[str, ...] | None) -> None:
+    if value is not None:
+        expect("ids", value, (tuple, list, set, frozenset), "a tuple of ids")
+
+
 @frozen(kw_only=True)
 class Filter:
     """Which stored messages are meant; None does not restrict. Times are those of death for dead ones, else ``due_at``."""
 
-    ids: tuple[str, ...] | None = None
+    ids: tuple[str, ...] | None = field(default=None, validator=_several)
     channel: str | None = None
     lane: Lane | None = None
     recipient_id: str | None = None
@@ -372,5 +378,6 @@ def check_claim(lanes: Mapping[Lane, int], limit: int, lease: timedelta) -> None
 
 def check_lease(lease: timedelta) -> None:
     """Refuse a lease that is not positive or is over 15 minutes with a ConfigurationError."""
+    expect("lease", lease, timedelta, "a timedelta, as timedelta(seconds=60)")
     if not timedelta(0) < lease <= MAX_CLAIM_AGE:
         raise ConfigurationError(f"a lease lasts more than nothing and at most 15 minutes, not {lease}")

@@ -40,8 +40,10 @@ def fallback(*channels: str) -> Fallback:
     ('push', 'telegram', 'email')
 
     Raises:
-        ConfigurationError: no channel, or one twice.
+        ConfigurationError: no channel, one twice, or something that is no name.
     """
+    if not all(isinstance(each, str) for each in channels):
+        raise ConfigurationError("fallback() takes names of channels, as fallback('push', 'email')")
     if not channels or len(set(channels)) != len(channels):
         raise ConfigurationError("fallback() takes the names of different channels, the first to try first")
     return Fallback(channels)

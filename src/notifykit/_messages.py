@@ -9,6 +9,7 @@ from typing import Any
 from attrs import field, frozen
 
 from notifykit._attachments import Attachment
+from notifykit._checks import expect, takes
 from notifykit._clock import to_utc, to_utc_or_none
 from notifykit._ids import new_id
 from notifykit.errors import ConfigurationError, NotifykitError
@@ -155,6 +156,7 @@ class Address:
 
 def _addresses(raw: Mapping[str, Any]) -> Mapping[str, tuple[Any, ...]]:
     """Return every channel's addresses as a tuple; a list or tuple of addresses stays several."""
+    expect("addresses", raw, Mapping, 'a mapping from channels to addresses, as {"email": "ada@example.com"}')
     several = {channel: tuple(each) if isinstance(each, list | tuple) else (each,) for channel, each in raw.items() if each is not None}
     return MappingProxyType({channel: each for channel, each in several.items() if each})
 
@@ -169,13 +171,16 @@ class Recipient:
         locale: a BCP 47 tag such as ``cs-CZ``.
         timezone: an IANA name such as ``Europe/Prague``.
         variables: added to those of each notification to this person; handy in campaigns.
+
+    Raises:
+        ConfigurationError: one of them is of another type.
     """
 
-    id: str
+    id: str = field(validator=takes(str, "text, as str(user.id)"))
     addresses: Mapping[str, tuple[Any, ...]] = field(factory=dict, converter=_addresses, repr=False)
-    locale: str | None = None
-    timezone: str | None = None
-    variables: Mapping[str, Any] = field(default=_NOTHING, repr=False)
+    locale: str | None = field(default=None, validator=takes(str, "a tag such as 'cs-CZ'", optional=True))
+    timezone: str | None = field(default=None, validator=takes(str, "the name of a zone, such as 'Europe/Prague'", optional=True))
+    variables: Mapping[str, Any] = field(default=_NOTHING, repr=False, validator=takes(Mapping, "a mapping of names to values"))
 
 
 @frozen

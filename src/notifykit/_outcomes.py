@@ -7,6 +7,7 @@ from typing import TypeAlias
 from attrs import field, frozen
 
 from notifykit._backoff import Backoff, exponential, jittered
+from notifykit._checks import named
 from notifykit._claims import MAX_ERROR_BYTES, Claim, Envelope, Reason, check_batch
 from notifykit._clock import after, to_utc, to_utc_or_none
 from notifykit._messages import DEFAULT_MAX_ATTEMPTS, Lane, attempts_in_range
@@ -104,6 +105,11 @@ UnknownPolicy: TypeAlias = str
 """What an unknown outcome becomes: ``retry``, ``hold`` (a dead letter) or ``assume_sent``."""
 
 
+def _callable(instance: object, attribute: object, value: object) -> None:
+    if not callable(value):
+        raise ConfigurationError(f"backoff takes a function from the attempt to the wait, as exponential() makes one, not {named(value)}")
+
+
 def _known(instance: object, attribute: object, value: str) -> None:
     if value not in ("retry", "hold", "assume_sent"):
         raise ConfigurationError(f"an unknown outcome may be 'retry', 'hold' or 'assume_sent', not {value!r}")
@@ -120,7 +126,7 @@ class RetryPolicy:
     """
 
     max_attempts: int = field(default=DEFAULT_MAX_ATTEMPTS, validator=attempts_in_range)
-    backoff: Backoff = jittered(exponential())
+    backoff: Backoff = field(default=jittered(exponential()), validator=_callable)
     unknown_transactional: UnknownPolicy = field(default="retry", validator=_known)
     unknown_campaign: UnknownPolicy = field(default="hold", validator=_known)
 

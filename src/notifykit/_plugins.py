@@ -2,10 +2,12 @@
 
 import re
 import threading
+from difflib import get_close_matches
 from functools import cache
 from importlib.metadata import EntryPoint, PackageNotFoundError, distribution, entry_points
 from typing import Any, cast
 
+from notifykit._checks import expect
 from notifykit._urls import parse_url
 from notifykit.abc import Bus, Channel
 from notifykit.errors import BrokenPluginError, ConfigurationError, MissingExtraError, UnknownPluginError
@@ -44,8 +46,9 @@ def load(group: str, name: str) -> Any:
     if name not in known:
         names = tuple(known)
         what = "bus" if group == BUSES else "channel"
+        near = "".join(f"; did you mean {each}://?" for each in get_close_matches(name, names, 1, 0.7))
         raise UnknownPluginError(
-            f"no {what} is installed for {name}://; there are: {', '.join(names)}", name=name, group=group, installed=names
+            f"no {what} is installed for {name}://{near or ';'} there are: {', '.join(names)}", name=name, group=group, installed=names
         )
     point, *others = known[name]
     package = _package(point)
@@ -153,7 +156,11 @@ _lock = threading.Lock()
 
 
 def get_bus(url: str) -> Bus:
-    """Return this process's one bus for *url*: the same instance for every caller, thread and event loop."""
+    """Return this process's one bus for *url*: the same instance for every caller, thread and event loop.
+
+    Raises: as :func:`bus_from_url`.
+    """
+    expect("get_bus()", url, str, "a URL, as sqlite:///notify.db")
     with _lock:
         if url not in _shared:
             _shared[url] = bus_from_url(url)

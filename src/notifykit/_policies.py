@@ -5,6 +5,7 @@ from typing import Any
 
 from attrs import field, frozen
 
+from notifykit._checks import expect, takes
 from notifykit._limits import parse_limits
 from notifykit._outcomes import RetryPolicy
 from notifykit.errors import ConfigurationError
@@ -12,16 +13,20 @@ from notifykit.errors import ConfigurationError
 __all__ = ["ChannelPolicy"]
 
 
-def _notation(_: object, __: object, value: str | None) -> None:
+def _notation(_: object, attribute: Any, value: str | None) -> None:
+    if value is not None:
+        expect(attribute.name, value, str, "a text such as '10/hour' or '30/minute; 1/second'")
     parse_limits(value or "")
 
 
 def _concurrency(_: object, __: Any, value: int) -> None:
+    expect("concurrency", value, int, "a whole number from 1 to 256")
     if not 1 <= value <= 256:
         raise ConfigurationError(f"concurrency is from 1 to 256, not {value}")
 
 
 def _timeout(_: object, __: Any, value: timedelta) -> None:
+    expect("send_timeout", value, timedelta, "a timedelta, as timedelta(seconds=30)")
     if not timedelta(0) < value <= timedelta(minutes=10):
         raise ConfigurationError(f"a send timeout is more than nothing and at most 10 minutes, not {value}")
 
@@ -46,8 +51,8 @@ class ChannelPolicy:
     address_limits: str = field(default="", validator=_notation)
     concurrency: int = field(default=8, validator=_concurrency)
     send_timeout: timedelta = field(default=timedelta(minutes=2), validator=_timeout)
-    retry: RetryPolicy | None = None
-    suppress_gone: bool = True
+    retry: RetryPolicy | None = field(default=None, validator=takes(RetryPolicy, "a RetryPolicy", optional=True))
+    suppress_gone: bool = field(default=True, validator=takes(bool, "True or False"))
 
     @property
     def campaign_slots(self) -> int:

@@ -27,12 +27,13 @@ from notifykit._messages import Receipt, Recipient
 from notifykit._notifications import Notification
 from notifykit._notifier.campaign import OnProgress, Progress
 from notifykit._notifier.campaigning import CampaignStatus
-from notifykit._notifier.compose import CampaignOptions, MessageOptions, Options
+from notifykit._notifier.compose import CampaignOptions, MessageOptions, options_of
 from notifykit._notifier.configured import Configured
 from notifykit._notifier.dead_letters import DeadLetter
 from notifykit._notifier.health import Health
 from notifykit._notifier.loop_thread import LoopThread
 from notifykit._notifier.notifier import Notifier as AsyncNotifier
+from notifykit._notifier.people import several
 from notifykit._outbox import DBAPIConnection
 from notifykit._suppression import SuppressionPage
 from notifykit._unsubscribe import UnsubscribeToken
@@ -65,13 +66,21 @@ class Notifier(Configured):
         self._lock = threading.Lock()
         self._loop: LoopThread | None = None
         self._opened_in: int | None = None
+        self._entered = 0
+        """How many ``with`` statements hold it open, in whatever threads."""
 
     def __enter__(self) -> Self:
         self.open()
+        with self._lock:
+            self._entered += 1
         return self
 
     def __exit__(self, *exc_info: object) -> None:
-        self.close()
+        with self._lock:
+            self._entered = max(0, self._entered - 1)
+            last = not self._entered
+        if last:
+            self.close()
 
     def open(self) -> None:
         """Start the event loop and open the bus; harmless when it is open, from whichever thread."""
@@ -86,6 +95,8 @@ class Notifier(Configured):
             except BaseException:
                 loop.stop()
                 raise
+            if self._opened_in is not None and self._opened_in != os.getpid():  # forked: nobody has entered it here
+                self._entered = 0
             self._loop, self._opened_in = loop, os.getpid()
 
     def close(self) -> None:
@@ -135,7 +146,7 @@ class Notifier(Configured):
         """
         people = self._people(recipients)
         if options.get("attachments"):  # the application's function that finds them may wait for whatever it likes
-            made = self._call(lambda: self._notifier._compose(people, notification, variables, Options(**options)))
+            made = self._call(lambda: self._notifier._compose(people, notification, variables, options_of(options)))
             if connection is not None:
                 return self._notifier._write(connection, made)
             return self._straight(lambda: self._notifier._enqueue(made))
@@ -298,7 +309,7 @@ class Notifier(Configured):
         return cast("Recipient | str", found or recipient)
 
     def _people(self, recipients: _Recipients) -> Sequence[Recipient | str]:
-        people = [self._person(each) for each in ([recipients] if isinstance(recipients, Recipient | str) else recipients)]
+        people = [self._person(each) for each in several(recipients)]
         unknown = next((each for each in people if isinstance(each, str)), None)
         if unknown is not None and self._find is not None:
             raise UnknownRecipientError(f"there is no recipient {unknown}", recipient_id=unknown)

@@ -197,7 +197,7 @@ class BusUnavailableError(BusError):
 
 @define(slots=False)
 class BusClosedError(BusError):
-    """The bus is not open: enter it with ``async with`` or call ``open()`` first."""
+    """The bus is not open: enter it with 'async with', or call open() first."""
 
 
 @define(slots=False)

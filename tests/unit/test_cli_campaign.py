@@ -133,3 +133,9 @@ def test_a_wrong_line_is_named_and_nothing_of_it_is_shown(application: Applicati
     with pytest.raises(InputError, match=says) as caught:
         list(read_people(text.splitlines(keepends=True), form, application.notifier))
     assert "+1" not in str(caught.value)
+
+
+def test_nothing_is_said_about_going_on_where_nothing_was_done(application: Application) -> None:
+    Path("people.csv").write_text("id,sms,name\nada,+1\n")
+    said = command("campaign", "june", "hello", "people.csv")
+    assert (said.code, said.err) == (5, "notifykit: line 2 has 2 columns, and the header has 3\n")

@@ -102,3 +102,15 @@ def test_options_that_mean_nothing_exit_with_2(application: Application, wrong: 
     said = command("send", "ada", "sms", "hello", *wrong)
     assert (said.code, said.out) == (2, "")
     assert wrong[0] in said.err
+
+
+def test_what_is_missing_or_misspelt_is_answered_with_what_to_write(application: Application) -> None:
+    said = command("send", "ada", "sms", "hello")
+    assert (said.code, said.err) == (5, "notifykit: hello on sms needs name; give each with --var NAME=TEXT\n")
+    said = command("send", "ada", "sms", "hello", "--variables", "{name: Ada}")
+    assert said.code == 2
+    assert "--variables is no JSON: write an object, such as '{\"order\": 81}'" in said.err
+    said = command("send", "ada", "sms", "hello", "--var", "name=Ada", "--address", "+420123456789", "--timezone", "Prague")
+    assert said.code == 2
+    assert "--timezone is no time zone: write its name, such as Europe/Prague" in said.err
+    assert not application.channel.sent

@@ -189,8 +189,8 @@ def test_every_fault_is_named_in_one_error() -> None:
         "there is no setting for bus": "sqlite:///",
         "NOTIFYKIT_CHANNELS_EMAIL: ": "sender",
         "NOTIFYKIT_CHANNELS_FAX: ": "fax://",
-        "NOTIFYKIT_GRACE takes": "a number of seconds",
-        "NOTIFYKIT_LEASE takes": "a number of seconds",
+        "NOTIFYKIT_GRACE takes": "a number of seconds above 0",
+        "NOTIFYKIT_LEASE takes": "a number of seconds above 0",
         "NOTIFYKIT_POLICIES_EMAIL_CONCURRENCY: ": "1 to 256",
         "NOTIFYKIT_POLICIES_EMAIL_LIMITS: ": "10/hour",
         "NOTIFYKIT_POLICIES_EMIAL_SEND_TIMEOUT is for a channel that is not there": "did you mean email?",
@@ -231,7 +231,7 @@ json = true
         "bus in notify.toml wants the variable NOT_SET, which is not set",
         "templates in notify.toml takes a folder, or several",
         "gracee in notify.toml is no setting; did you mean grace?",
-        "lease in notify.toml takes a number of seconds",
+        "lease in notify.toml takes a number of seconds above 0",
         "the file that channels.email in notify.toml names cannot be read: FileNotFoundError",
         'channels.sms in notify.toml is a value, {env = "NAME"} or {file = "path"}, and no other table',
         "policies.email.concurrency in notify.toml takes a whole number",
@@ -300,7 +300,21 @@ def test_a_file_that_is_no_toml_is_refused_without_its_text(text: str) -> None:
 
 
 def test_a_file_that_cannot_be_read_says_so() -> None:
-    assert "gone.toml cannot be read: FileNotFoundError" in refused(lambda: Notifier.from_toml("gone.toml"))
+    assert refused(lambda: Notifier.from_toml("gone.toml")) == "gone.toml cannot be read: No such file or directory"
+    Path("latin.toml").write_bytes(b'bus = "\xe9"')
+    assert refused(lambda: Notifier.from_toml("latin.toml")) == "latin.toml cannot be read: it is not UTF-8"
+    Path("broken.toml").write_text("bus = ")
+    assert refused(lambda: Notifier.from_toml("broken.toml")) == "broken.toml is no TOML (at end of document)"
+
+
+def test_what_is_there_and_faulty_is_not_called_missing_too() -> None:
+    Path("notify.toml").write_text('bus = {env = "GONE"}\n[channels]\nemail = {file = "gone"}\n')
+    assert refused(lambda: Notifier.from_toml("notify.toml")).splitlines()[1:] == [
+        "- bus in notify.toml wants the variable GONE, which is not set",
+        "- the file that channels.email in notify.toml names cannot be read: FileNotFoundError",
+    ]
+    said = refused(lambda: Notifier.from_env({"NOTIFYKIT_BUS_FILE": "gone", "NOTIFYKIT_CHANNELS_EMAIL": "console://email"}))
+    assert said == "the configuration has a fault: the file that NOTIFYKIT_BUS_FILE names cannot be read: FileNotFoundError"
 
 
 def test_no_links_are_an_explicit_choice() -> None:

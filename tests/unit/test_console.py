@@ -6,9 +6,11 @@ from typing import Any
 
 import pytest
 
+from notifykit import Notifier, Recipient
 from notifykit._attachments import Attachment
 from notifykit._messages import Content, Markup, Message, Part
 from notifykit._plugins import channel_from_url
+from notifykit.buses.memory import MemoryBus
 from notifykit.channels._stand_in import PARTS
 from notifykit.channels.apprise import AppriseChannel
 from notifykit.channels.console import ConsoleChannel
@@ -16,7 +18,9 @@ from notifykit.channels.email import EmailChannel
 from notifykit.channels.push import PushChannel
 from notifykit.channels.telegram import TelegramChannel
 from notifykit.channels.webhook import WebhookChannel
-from notifykit.errors import ConfigurationError, InvalidAddressError
+from notifykit.errors import ConfigurationError, InvalidAddressError, TemplateSyntaxError
+from notifykit.rendering import JinjaRenderer
+from notifykit.rendering.checking import check_templates
 
 NOW = datetime(2026, 5, 4, 12, 0, tzinfo=UTC)
 
@@ -99,9 +103,25 @@ def test_the_parts_of_each_kind_are_those_of_the_channel_that_it_stands_in_for(p
     assert PARTS[patient.kind] == patient.parts
 
 
-def test_html_is_not_printed_where_it_can_be_left_out() -> None:
-    assert set(ConsoleChannel("email").parts) == {"subject", "text", "options"}
-    assert set(ConsoleChannel("page", parts={"page": Part(Markup.HTML)}).parts) == {"page"}
+@pytest.mark.anyio
+async def test_html_is_rendered_and_not_printed_where_it_can_be_left_out() -> None:
+    pages = ConsoleChannel("page", parts={"page": Part(Markup.HTML)}, stream=(printed := io.StringIO()))
+    mails = ConsoleChannel("email", stream=printed)
+    templates = {"hello/email.subject.j2": "Hello", "hello/email.html.j2": "<p>Hello <b>Ada</b></p>", "hello/page.page.j2": "<i>Hello</i>"}
+    ada = Recipient("ada", {"email": "ada@example.com", "page": "1"})
+    async with Notifier(MemoryBus(), channels={"email": mails, "page": pages}, templates=templates) as notifier:
+        await notifier.send(ada, "hello")
+        assert "  text Hello Ada\n" in printed.getvalue()
+        assert "<b>" not in printed.getvalue()
+        assert "  page <i>Hello</i>\n" in printed.getvalue()
+    broken = {**templates, "hello/email.html.j2": "{% if %}"}
+    async with Notifier(MemoryBus(), channels={"email": mails}, templates=broken) as notifier:
+        with pytest.raises(TemplateSyntaxError, match=r"email\.html\.j2"):
+            await notifier.send(ada, "hello")
+
+
+def test_templates_for_mail_are_faultless_on_the_console_too() -> None:
+    assert check_templates(JinjaRenderer(), {"email": ConsoleChannel("email")}) == []
 
 
 def test_a_kind_of_ones_own_comes_with_its_parts() -> None:

@@ -151,7 +151,7 @@ async def test_a_file_of_authorities_is_trusted_in_place_of_the_systems(anyio_ba
         async with channel_to(server, ca_file=str(file)) as channel:
             await channel.check()
         async with channel_to(server, ca_file=str(tmp_path / "none.pem")) as channel:
-            with pytest.raises(ChannelUnavailableError, match="certificates cannot be loaded"):
+            with pytest.raises(ChannelUnavailableError, match="certificates cannot be loaded from ca_file"):
                 await send(channel)
 
 

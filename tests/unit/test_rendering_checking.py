@@ -87,6 +87,22 @@ def test_a_file_that_nothing_reads_is_pointed_out(path: str, hint: str) -> None:
     assert hint in finding.text
 
 
+@pytest.mark.parametrize(
+    ("path", "hint"),
+    [("a.email.text.j2", "a template is a folder"), ("b/email.j2", "files are named KIND.PART.j2"), ("b c/email.text.j2", "KIND.PART.j2")],
+)
+def test_a_file_outside_of_every_template_is_pointed_out(path: str, hint: str) -> None:
+    finding = only({"a/telegram.text.j2": "x", path: "x"})
+    assert (finding.template, finding.severity) == ("", "warning")
+    assert f"{path}: nothing reads it; " in finding.text
+    assert hint in finding.text
+
+
+def test_shared_files_are_at_home_anywhere() -> None:
+    files = {"a/telegram.text.j2": "{% include 'shared/one.j2' %}", "shared/one.j2": "x", "_two/three.j2": "x", "_four.j2": "x"}
+    assert check(files) == []
+
+
 @pytest.mark.parametrize("path", ["news/_parts.j2", "news/frame.j2", "news/sms.text.j2", "_layout/cs/base.j2"])
 def test_pieces_that_are_used_or_shared_and_files_for_a_channel_that_is_not_there_are_left_in_peace(path: str) -> None:
     used = "{% include 'frame.j2' %}" if path == "news/frame.j2" else ""

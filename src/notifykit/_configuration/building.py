@@ -82,6 +82,8 @@ class _Building:
     def _read(self, found: Found) -> Any:
         """Return the value as what its setting takes; note it where it is not, without showing it."""
         value = found.value
+        if value is None:
+            return None
         try:
             value = _from_text(found.setting.kind, value) if found.is_text else _from_toml(found.setting.kind, value)
         except ValueError:

@@ -25,7 +25,7 @@ class Kind(enum.Enum):
     FOLDERS = "a folder, or several (in a variable separated as in PATH, in TOML a list)"
     FLAG = "yes or no (in TOML true or false)"
     WHOLE = "a whole number"
-    SECONDS = "a number of seconds"
+    SECONDS = "a number of seconds above 0"
 
 
 @frozen

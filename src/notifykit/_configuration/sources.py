@@ -19,6 +19,7 @@ from notifykit._configuration.schema import (
     setting_of,
     settings_of_variable,
 )
+from notifykit.errors import ConfigurationError
 
 __all__ = ["Found", "of_environment", "of_toml"]
 
@@ -28,7 +29,7 @@ _CREDENTIAL = re.compile(r"(?:^|[?&])[^=&]*(?:token|secret|password|private_key|
 
 @frozen
 class Found:
-    """A value, the setting it is of, and where it was found."""
+    """A value, the setting it is of, and where it was found; None is one that cannot be had, which was noted as a fault."""
 
     path: str
     setting: Setting
@@ -53,22 +54,25 @@ def of_environment(environ: Mapping[str, str], faults: list[str]) -> list[Found]
             faults.append(f"{name} and {found[path].origin} say the same thing: keep one")
             continue
         value = _content(text, name, faults) if in_file else text
-        if value is not None:
-            found[path] = Found(path, SETTINGS[_starred(path)], value, name, is_text=True)
+        found[path] = Found(path, SETTINGS[_starred(path)], value, name, is_text=True)
     return list(found.values())
 
 
 def of_toml(path: Path, environ: Mapping[str, str], faults: list[str]) -> list[Found]:
-    """Return the settings in the file; a value of ``{env = …}`` or ``{file = …}`` is where it is said to be."""
+    """Return the settings in the file; a value of ``{env = …}`` or ``{file = …}`` is where it is said to be.
+
+    Raises:
+        ConfigurationError: there is no such file, or it is no TOML. Nothing else can be said then.
+    """
     try:
         tree = tomllib.loads(path.read_text("utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        faults.append(f"{path.name} cannot be read: {type(error).__name__}")
-        return []
+    except OSError as error:
+        raise ConfigurationError(f"{path} cannot be read: {error.strerror or type(error).__name__}") from None
+    except UnicodeDecodeError:
+        raise ConfigurationError(f"{path} cannot be read: it is not UTF-8") from None
     except tomllib.TOMLDecodeError as error:
         place = re.search(r"\(at [^)]*\)$", str(error))
-        faults.append(f"{path.name} is no TOML {place[0] if place else ''}".rstrip())
-        return []
+        raise ConfigurationError(f"{path} is no TOML {place[0] if place else ''}".rstrip()) from None
     return list(_walk(tree, "", path.name, environ, faults))
 
 
@@ -77,9 +81,7 @@ def _walk(tree: Mapping[str, Any], above: str, file: str, environ: Mapping[str, 
         path = f"{above}{key}"
         setting = setting_of(path)
         if setting is not None:
-            made = _found(path, setting, value, file, environ, faults)
-            if made is not None:
-                yield made
+            yield _found(path, setting, value, file, environ, faults)
         elif isinstance(value, dict) and _is_table(path):
             yield from _walk(value, f"{path}.", file, environ, faults)
         elif _is_table(path):
@@ -89,17 +91,16 @@ def _walk(tree: Mapping[str, Any], above: str, file: str, environ: Mapping[str, 
             faults.append(f"{path} in {file} is no setting{nearest(key, known)}")
 
 
-def _found(path: str, setting: Setting, value: Any, file: str, environ: Mapping[str, str], faults: list[str]) -> Found | None:
+def _found(path: str, setting: Setting, value: Any, file: str, environ: Mapping[str, str], faults: list[str]) -> Found:
     origin = f"{path} in {file}"
     if isinstance(value, dict):
-        text = _referred(value, origin, environ, faults)
-        return None if text is None else Found(path, setting, text, origin, is_text=True)
+        return Found(path, setting, _referred(value, origin, environ, faults), origin, is_text=True)
     if setting.is_secret or (setting.kind is Kind.URL and isinstance(value, str) and _bears_secret(value)):
         faults.append(
             f"{origin} has a secret in it: put that into the environment or a file of its own, and write "
             f'{path} = {{env = "{environment_name(path)}"}} or {{file = "/run/secrets/…"}}'
         )
-        return None
+        value = None
     return Found(path, setting, value, origin, is_text=False)
 
 

@@ -8,13 +8,15 @@ from attrs import evolve, fields_dict, frozen
 
 from notifykit._attached import FindAttachment, check_files
 from notifykit._campaigns import CampaignState, read_campaign, read_turn, write_campaign, write_turn
+from notifykit._checks import expect
 from notifykit._claims import Action, Depth, Filter, State, StoredMessage
 from notifykit._codec import decode
 from notifykit._messages import Lane, Message, Receipt, Recipient, Status
 from notifykit._notifications import Notification, template_and_variables
 from notifykit._notifier.campaign import OnProgress, Progress, counted, in_batches
-from notifykit._notifier.compose import CampaignOptions, Composer, Options, Skip
-from notifykit.abc import Bus, Clock, Ledger
+from notifykit._notifier.compose import CampaignOptions, Composer, Skip, options_of
+from notifykit._notifier.fanout import choose
+from notifykit.abc import Bus, Channel, Clock, Ledger
 from notifykit.errors import ConfigurationError, NotifykitError, UnknownChannelError, UnreadableMessageError
 from notifykit.events import CampaignProgressed, Cancelled, Observer, tell
 
@@ -46,6 +48,7 @@ class Campaigning:
 
     bus: Bus
     ledger: Ledger
+    channels: Mapping[str, Channel]
     _clock: Clock
     _composer: Composer
     _observers: tuple[Observer, ...]
@@ -71,9 +74,11 @@ class Campaigning:
 
         Raises: UnknownTemplateError, UnknownChannelError, ConfigurationError, BusError.
         """
-        chosen = Options(lane=Lane.CAMPAIGN, idempotency_key=f"campaign:{group}", group=group, **options)
+        expect("group", group, str, "the campaign's name")
+        expect("recipients", recipients, (Iterable, AsyncIterable), "several Recipients, or the ids of some")
+        chosen = options_of({**options, "lane": Lane.CAMPAIGN, "idempotency_key": f"campaign:{group}", "group": group})
         template, given = template_and_variables(notification, variables)
-        self._composer.renderer.kinds(template)
+        choose(self.channels, self._composer.renderer.kinds(template), chosen.via, template)
         await check_files(chosen.attachments, self._find_attachment)
         if rate is not None:
             await self._change(group, rate=rate)

@@ -1,12 +1,14 @@
 """Making the messages of one notification. Pure: it parses, checks and fills in, and talks to nobody."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
+from difflib import get_close_matches
 from typing import Any, TypedDict
 
-from attrs import evolve, field, frozen
+from attrs import evolve, field, fields_dict, frozen
 
 from notifykit._attachments import Attachment
+from notifykit._checks import expect, named, takes
 from notifykit._clock import to_utc_or_none
 from notifykit._codec import normalize
 from notifykit._context import current_request_id
@@ -18,17 +20,37 @@ from notifykit._unsubscribe import UnsubscribeLinks
 from notifykit.abc import Channel, Renderer
 from notifykit.errors import ConfigurationError
 
-__all__ = ["CampaignOptions", "Composer", "MessageOptions", "Options", "Skip"]
+__all__ = ["CampaignOptions", "Composer", "MessageOptions", "Options", "Skip", "options_of"]
 
 
 def _not_negative(_: object, attribute: Any, value: timedelta | None) -> None:
-    if value is not None and value < timedelta(0):
+    if value is None:
+        return
+    expect(attribute.name, value, timedelta, "a timedelta, as timedelta(hours=1)")
+    if value < timedelta(0):
         raise ConfigurationError(f"{attribute.name} cannot be negative")
 
 
 def _lane(_: object, __: object, value: Lane | None) -> None:
     if value is not None and not isinstance(value, Lane):
         raise ConfigurationError(f"{value!r} is not a lane; use Lane.TRANSACTIONAL or Lane.CAMPAIGN")
+
+
+def _delivery(_: object, __: object, value: Delivery) -> None:
+    if not isinstance(value, Delivery):
+        raise ConfigurationError("delivery takes Delivery.AT_LEAST_ONCE or Delivery.AT_MOST_ONCE, not " + named(value))
+
+
+def _via(_: object, __: object, value: Sequence[str] | Fallback | None) -> None:
+    if isinstance(value, str):
+        raise ConfigurationError(f"via is a list of channel names: via=[{value!r}]")
+    if value is not None and not isinstance(value, Fallback):
+        expect("via", value, Collection, "a list of channel names, or fallback() of some")
+        if not value:
+            raise ConfigurationError("via names no channel: leave it out to take every channel that the template has files for")
+
+
+_text = takes(str, "text", optional=True)
 
 
 class CampaignOptions(TypedDict, total=False):
@@ -71,21 +93,35 @@ class Options:
             those of the template.
     """
 
-    via: Sequence[str] | Fallback | None = None
+    via: Sequence[str] | Fallback | None = field(default=None, validator=_via)
     lane: Lane | None = field(default=None, validator=_lane)
     delay: timedelta | None = field(default=None, validator=_not_negative)
     due_at: datetime | None = field(default=None, converter=to_utc_or_none)
     expires_in: timedelta | None = field(default=None, validator=_not_negative)
-    idempotency_key: str | None = None
-    delivery: Delivery = Delivery.AT_LEAST_ONCE
-    group: str | None = None
-    request_id: str | None = None
+    idempotency_key: str | None = field(default=None, validator=_text)
+    delivery: Delivery = field(default=Delivery.AT_LEAST_ONCE, validator=_delivery)
+    group: str | None = field(default=None, validator=_text)
+    request_id: str | None = field(default=None, validator=_text)
     attachments: tuple[Attachment, ...] = field(default=(), converter=several_attachments)
     options: Mapping[str, Mapping[str, Any]] = field(factory=dict, converter=options_by_channel, repr=False)
 
     def __attrs_post_init__(self) -> None:
         if self.delay is not None and self.due_at is not None:
             raise ConfigurationError("give due_at or delay, not both")
+
+
+def options_of(given: Mapping[str, Any]) -> Options:
+    """Return the options that a call was *given*.
+
+    Raises:
+        ConfigurationError: there is no such option, or it is of another type.
+    """
+    known = fields_dict(Options)
+    for name in given:
+        if name not in known:
+            near = "".join(f"; did you mean {each}?" for each in get_close_matches(name, known, 1, 0.6))
+            raise ConfigurationError(f"there is no option {name}{near or ';'} there are: {', '.join(known)}")
+    return Options(**given)
 
 
 @frozen
@@ -120,7 +156,7 @@ class Composer:
         Raises: UnknownTemplateError, UnknownChannelError, NoAddressError, InvalidAddressError, MissingVariablesError and the
             other errors of ``Renderer.check``, ConfigurationError.
         """
-        names = choose(self.channels, self.renderer.kinds(template), options.via)
+        names = choose(self.channels, self.renderer.kinds(template), options.via, template)
         normal = normalize({**recipient.variables, **variables})
         extras = chosen(self.channels, names, options.attachments, options.options)
         if options.lane is None:

@@ -7,7 +7,7 @@ from attrs import frozen
 from notifykit._fallback import Fallback
 from notifykit._messages import Address, Recipient
 from notifykit.abc import Channel
-from notifykit.errors import ConfigurationError, InvalidAddressError, NoAddressError, UnknownChannelError
+from notifykit.errors import InvalidAddressError, MissingPartError, NoAddressError, UnknownChannelError
 
 __all__ = ["Target", "choose", "targets"]
 
@@ -20,17 +20,23 @@ class Target:
     addresses: tuple[Address, ...]
 
 
-def choose(channels: Mapping[str, Channel], kinds: frozenset[str], via: Sequence[str] | Fallback | None) -> Sequence[str]:
+def choose(
+    channels: Mapping[str, Channel], kinds: frozenset[str], via: Sequence[str] | Fallback | None, template: str = ""
+) -> Sequence[str]:
     """Return the names of the channels meant: those given, else every channel whose kind the template has files for.
 
     Raises:
         UnknownChannelError: a name that the notifier does not have.
-        ConfigurationError: a text in place of a list of names.
+        MissingPartError: none was given, and the template has files for none of them.
     """
     if via is None:
-        return [name for name, channel in channels.items() if channel.kind in kinds]
-    if isinstance(via, str):
-        raise ConfigurationError(f"via is a list of channel names: via=[{via!r}]")
+        found = [name for name, channel in channels.items() if channel.kind in kinds]
+        if not found:
+            there = ", ".join(name if name == each.kind else f"{name} (of kind {each.kind})" for name, each in channels.items())
+            raise MissingPartError(
+                f"{template} has files for {', '.join(sorted(kinds)) or 'no channel'}, and the channels are: {there or 'none'}", template
+            )
+        return found
     names = via.channels if isinstance(via, Fallback) else via
     for name in names:
         if name not in channels:
@@ -49,7 +55,7 @@ def targets(recipient: Recipient, channels: Mapping[str, Channel], names: Sequen
     found = [Target(name, tuple(_addresses(recipient, name, channels[name]))) for name in names]
     if not any(each.addresses for each in found):
         raise NoAddressError(
-            f"recipient {recipient.id} has no address on {', '.join(names) or 'any channel of this template'}",
+            f"recipient {recipient.id} has no address on {', '.join(names)}",
             recipient_id=recipient.id,
             channels=tuple(names),
         )

@@ -2,7 +2,7 @@
 
 import enum
 import os
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import timedelta
 from typing import Any, Self, Unpack, cast
@@ -14,20 +14,21 @@ from notifykit._attached import AttachmentSource, check_files, source_of
 from notifykit._clock import BusTime, SystemClock
 from notifykit._messages import Message, Receipt, Recipient
 from notifykit._notifications import Notification, template_and_variables
+from notifykit._notifier.arguments import bus_of, channels_of, check_functions, check_kinds, check_times, observers_of, policies_of
 from notifykit._notifier.campaigning import Campaigning
-from notifykit._notifier.compose import Composer, MessageOptions, Options, Skip
+from notifykit._notifier.compose import Composer, MessageOptions, Options, Skip, options_of
 from notifykit._notifier.configured import Configured
 from notifykit._notifier.direct import DirectSender
 from notifykit._notifier.intake import Intake
 from notifykit._notifier.open_channels import OpenChannels
 from notifykit._notifier.openings import close_shared, open_shared
 from notifykit._notifier.operating import Operating
+from notifykit._notifier.people import FindRecipient, found, several
 from notifykit._notifier.relaying import Relaying
 from notifykit._notifier.retention import retaining
 from notifykit._notifier.tracing import traced
 from notifykit._outbox import DBAPIConnection, Outbox
 from notifykit._outcomes import RetryPolicy
-from notifykit._plugins import channel_from_url, get_bus
 from notifykit._policies import ChannelPolicy
 from notifykit._unsubscribe import UnsubscribeLinks
 from notifykit._worker.channel_loop import ChannelLoop
@@ -37,7 +38,6 @@ from notifykit._worker.signals import stop_on_signals
 from notifykit._worker.worker import Worker
 from notifykit.abc import Bus, Channel, Clock, Ledger, Renderer
 from notifykit.buses.memory import MemoryBus
-from notifykit.errors import ConfigurationError, UnknownRecipientError
 from notifykit.events import Observer
 from notifykit.rendering import JinjaRenderer, SourceLike
 
@@ -49,14 +49,14 @@ class _Unset(enum.Enum):
 
 
 _Recipients = Recipient | str | Sequence[Recipient | str]
-_FindRecipient = Callable[[str], Awaitable[Recipient | None]]
 
 
 class Notifier(Configured, Relaying, Campaigning, Operating):
     """Tells people: a bus, its channels, a renderer and the policies.
 
     Constructing it does no I/O, so it may stand at module level, shared by an application and its workers; ``async with``
-    opens the bus. A channel is opened at its first send: a process that only enqueues needs no credentials.
+    opens the bus, and the end of the last ``async with`` closes it. A channel is opened at its first send: a process that only
+    enqueues needs no credentials.
 
     Args:
         bus: a URL (``sqlite:///var/notify.db``, ``memory://``) or a Bus. Equal URLs share one bus in a process.
@@ -77,7 +77,7 @@ class Notifier(Configured, Relaying, Campaigning, Operating):
         clock: for tests.
 
     Raises:
-        ConfigurationError: a policy for a channel that is not there; and what the URLs raise.
+        ConfigurationError: a policy for a channel that is not there, an argument of another type; and what the URLs raise.
     """
 
     def __init__(
@@ -89,7 +89,7 @@ class Notifier(Configured, Relaying, Campaigning, Operating):
         policies: Mapping[str, ChannelPolicy] | None = None,
         retry: RetryPolicy | None = None,
         observers: Sequence[Observer] = (),
-        find_recipient: _FindRecipient | None = None,
+        find_recipient: FindRecipient | None = None,
         should_send: ShouldSend | None = None,
         attachments: AttachmentSource | None = None,
         unsubscribe: UnsubscribeLinks | _Unset | None = _Unset.UNSET,
@@ -99,23 +99,22 @@ class Notifier(Configured, Relaying, Campaigning, Operating):
         grace: timedelta = timedelta(seconds=25),
         clock: Clock | None = None,
     ) -> None:
-        self.bus: Bus = get_bus(bus) if isinstance(bus, str) else bus
-        self.channels: Mapping[str, Channel] = {
-            name: channel_from_url(each) if isinstance(each, str) else each for name, each in channels.items()
-        }
+        check_kinds(retry, None if unsubscribe is _Unset.UNSET else unsubscribe, outbox)
+        check_times(lease, grace, keep_dead_letters)
+        check_functions(find_recipient=find_recipient, should_send=should_send)
+        self.bus: Bus = bus_of(bus)
+        self.channels: Mapping[str, Channel] = channels_of(channels)
         self.renderer: Renderer = templates if isinstance(templates, Renderer) else JinjaRenderer(*_several(templates))
         self._aside = MemoryBus() if self.bus.ledger is None else None
         self.ledger: Ledger = self.bus.ledger or self._aside.ledger  # type: ignore[union-attr]
-        self._policies = _policies(self.channels, policies or {})
+        self._policies = policies_of(self.channels, policies)
         self._retry = retry or RetryPolicy()
-        self._observers = tuple(observers)
+        self._observers = observers_of(observers)
         self._find_recipient = find_recipient
         self._should_send = should_send
         self._find_attachment = source_of(attachments)
         self._links = unsubscribe if isinstance(unsubscribe, UnsubscribeLinks) else None
         self._outbox = outbox
-        if keep_dead_letters is not None and keep_dead_letters <= timedelta(0):
-            raise ConfigurationError("keep_dead_letters must be longer than nothing; None keeps them")
         self._keep_dead_letters = keep_dead_letters
         self._lease = lease
         self._grace = grace
@@ -129,6 +128,7 @@ class Notifier(Configured, Relaying, Campaigning, Operating):
         )
         self._intake = Intake(self.bus, self.ledger, self._observers, self._clock)
         self._opened_in: int | None = None
+        self._entered = 0
         self._open_channels = OpenChannels(self.channels)
         self._workers: list[Worker] = []
 
@@ -136,11 +136,14 @@ class Notifier(Configured, Relaying, Campaigning, Operating):
 
     async def __aenter__(self) -> Self:
         await self.open()
+        self._entered += 1
         return self
 
     async def __aexit__(self, *exc_info: object) -> None:
-        with anyio.CancelScope(shield=True):
-            await self.close()
+        self._entered = max(0, self._entered - 1)
+        if not self._entered:
+            with anyio.CancelScope(shield=True):
+                await self.close()
 
     async def open(self) -> None:
         """Open the bus; harmless when it is open. After a fork the child opens it anew."""
@@ -153,6 +156,7 @@ class Notifier(Configured, Relaying, Campaigning, Operating):
         if self._opened_in is not None:  # forked: what the parent has open is not ours
             self._open_channels.forget()
             self._workers.clear()
+            self._entered = 0
         self._opened_in = os.getpid()
         if self._aside is not None:
             await self._aside.open()
@@ -194,7 +198,8 @@ class Notifier(Configured, Relaying, Campaigning, Operating):
 
         Raises: what :meth:`enqueue` raises for its arguments.
         """
-        made = await self._compose(recipients, notification, variables, Options(**options))
+        await self._needs_the_bus()
+        made = await self._compose(recipients, notification, variables, options_of(options))
         receipts: list[Receipt | None] = [None] * len(made)
 
         async def send_one(place: int, message: Message, limiter: anyio.CapacityLimiter) -> None:
@@ -237,7 +242,7 @@ class Notifier(Configured, Relaying, Campaigning, Operating):
             PayloadTooLargeError: with its attachments a message has more than 256 KiB.
             BusError: the bus could not take it.
         """
-        made = await self._compose(recipients, notification, variables, Options(**options))
+        made = await self._compose(recipients, notification, variables, options_of(options))
         return await self._enqueue(made) if connection is None else self._write(connection, made)
 
     async def test_send(
@@ -250,6 +255,7 @@ class Notifier(Configured, Relaying, Campaigning, Operating):
         Raises: UnknownRecipientError, UnknownChannelError, UnknownTemplateError, NoAddressError, InvalidAddressError,
             MissingPartError, MissingVariablesError; each names what is wrong.
         """
+        await self._needs_the_bus()
         template, given = template_and_variables(notification, variables)
         person = await self._recipient(recipient)
         self._known(channel)
@@ -304,20 +310,21 @@ class Notifier(Configured, Relaying, Campaigning, Operating):
         self, recipients: _Recipients, notification: Notification | str, variables: Mapping[str, Any] | None, options: Options
     ) -> list[Message | Skip]:
         template, given = template_and_variables(notification, variables)
-        several = [recipients] if isinstance(recipients, Recipient | str) else list(recipients)
+        people = several(recipients)
         now = self._clock.now()
         await check_files(options.attachments, self._find_attachment)
-        return [made for each in several for made in self._composer.compose(await self._recipient(each), template, given, options, now)]
+        return [made for each in people for made in self._composer.compose(await self._recipient(each), template, given, options, now)]
 
     async def _recipient(self, recipient: Recipient | str) -> Recipient:
-        if isinstance(recipient, Recipient):
-            return recipient
-        if self._find_recipient is None:
-            raise ConfigurationError("give a Recipient, or Notifier(find_recipient=…) so that an id can stand for one")
-        found = await self._find_recipient(recipient)
-        if found is None:
-            raise UnknownRecipientError(f"there is no recipient {recipient}", recipient_id=recipient)
-        return found
+        return await found(recipient, self._find_recipient)
+
+    async def _needs_the_bus(self) -> None:
+        """Find out before anything is tried that nobody has opened the bus.
+
+        Raises: BusClosedError.
+        """
+        if not self._is_open:
+            await self.bus.get("")
 
     def _retaining(self) -> AbstractAsyncContextManager[None]:
         return retaining(self.bus, self.channels, self._keep_dead_letters, self._clock)
@@ -340,6 +347,7 @@ class Notifier(Configured, Relaying, Campaigning, Operating):
         )
 
     async def _worker(self) -> Worker:
+        await self._needs_the_bus()
         for name in self.channels:
             await self._open_channels.open(name)
         time = BusTime(self._clock.now)
@@ -368,13 +376,6 @@ class Notifier(Configured, Relaying, Campaigning, Operating):
             should_send=self._should_send,
             find_attachment=self._find_attachment,
         )
-
-
-def _policies(channels: Mapping[str, Channel], given: Mapping[str, ChannelPolicy]) -> dict[str, ChannelPolicy]:
-    unknown = sorted(set(given) - set(channels))
-    if unknown:
-        raise ConfigurationError(f"policies are given for {', '.join(unknown)}, but the channels are: {', '.join(channels) or 'none'}")
-    return {name: given.get(name) or ChannelPolicy() for name in channels}
 
 
 def _several(templates: "SourceLike | Sequence[SourceLike]") -> "Sequence[SourceLike]":

@@ -6,6 +6,7 @@ from typing import Any
 
 from attrs import evolve
 
+from notifykit._checks import expect
 from notifykit._claims import Action, Changed, Filter, State, Stats
 from notifykit._messages import Address, Receipt
 from notifykit._notifier.dead_letters import DeadLetter, dead_letter
@@ -73,14 +74,14 @@ class Operating:
 
     async def cancel(self, filter: Filter, limit: int = 1000, *, dry_run: bool = False) -> Changed:
         """Remove messages that are waiting."""
-        changed = await self.bus.change(filter, Action.CANCEL, limit, dry_run)
+        changed = await self.bus.change(_filter(filter), Action.CANCEL, limit, dry_run)
         if changed.ids and not dry_run:
             tell(self._observers, Cancelled(message_ids=changed.ids, group=filter.group))
         return changed
 
     async def advance(self, filter: Filter, limit: int = 1000, *, dry_run: bool = False) -> Changed:
         """Let messages that are waiting for a time, such as that of their retry, be sent now."""
-        return await self.bus.change(filter, Action.ADVANCE, limit, dry_run)
+        return await self.bus.change(_filter(filter), Action.ADVANCE, limit, dry_run)
 
     async def suppress(self, channel: str, address: Any, reason: str = "application", *, recipient_id: str = "") -> None:
         """Send nothing more to *address* on *channel*; *recipient_id* says whose it is in the list."""
@@ -129,4 +130,9 @@ class Operating:
 
 
 def _only(state: State, filter: Filter | None) -> Filter:
-    return evolve(filter or Filter(), state=state)
+    return evolve(Filter() if filter is None else _filter(filter), state=state)
+
+
+def _filter(given: Filter) -> Filter:
+    expect("filter", given, Filter, "a Filter, as Filter(ids=(message_id,)) or Filter(channel='email')")
+    return given

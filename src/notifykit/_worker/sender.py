@@ -182,7 +182,10 @@ class Sender:
         if self.should_send is not None:
             try:
                 with anyio.fail_after(self.policy.send_timeout.total_seconds()):
-                    wanted: object = await self.should_send(message)
+                    asked: object = self.should_send(message)
+                    if not isinstance(asked, Awaitable):
+                        return self.judge(ConfigurationError("should_send must be an async function that answers True or False"), claim)
+                    wanted: object = await asked
             except Exception as error:
                 return self.judge(foreign(error), claim)
             if wanted is None:

@@ -16,7 +16,7 @@ __all__ = ["ConsoleChannel"]
 class ConsoleChannel(Channel):
     """Stands in for a channel of another kind: takes its templates and any address, and prints what would be sent.
 
-    HTML is not printed: an e-mail shows its text, made from the HTML where there is none.
+    HTML is rendered, so that its faults show, and not printed: an e-mail shows its text, made from the HTML where there is none.
 
     >>> channel = ConsoleChannel("email")
     >>> channel = ConsoleChannel("sms", parts={"text": Part(Markup.TEXT)})
@@ -32,9 +32,9 @@ class ConsoleChannel(Channel):
     carries_attachments: ClassVar[bool] = True
 
     def __init__(self, kind: str = "email", *, parts: Mapping[str, Part] | None = None, stream: TextIO | None = None) -> None:
-        taken = parts_of(kind, parts)
         self.kind = kind  # type: ignore[misc]
-        self.parts = {name: part for name, part in taken.items() if part.required or part.markup is not Markup.HTML}  # type: ignore[misc]
+        self.parts = dict(parts_of(kind, parts))  # type: ignore[misc]
+        self._silent = {name for name, part in self.parts.items() if part.markup is Markup.HTML and not part.required}
         self._stream = stream
 
     @classmethod
@@ -60,7 +60,8 @@ class ConsoleChannel(Channel):
             f"{bold}{_line(message.channel)} to {_line(address.value)}{plain} {dim}{_line(message.template)} {_line(message.id)}{plain}"
         ]
         for name, text in content.parts.items():
-            lines += [f"  {dim}{name}{plain} {line}" for line in shown(text).split("\n")]
+            if name not in self._silent:
+                lines += [f"  {dim}{name}{plain} {line}" for line in shown(text).split("\n")]
         for each in message.attachments:
             lines.append(f"  {dim}attached{plain} {_line(each.name)} {_line(each.media_type)} {len(each.data or b''):,} bytes")
         if message.own_options:

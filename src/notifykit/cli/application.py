@@ -1,18 +1,21 @@
 """Finding the application's notifier, by ``module:attribute``."""
 
 import importlib
+import inspect
 import os
 import sys
 import traceback
 from collections.abc import Awaitable, Callable
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, TypeVar
 
 import anyio
 import click
 
+from notifykit._checks import named
 from notifykit._notifier.notifier import Notifier
-from notifykit.errors import ConfigurationError, NotifykitError
+from notifykit.errors import ConfigurationError, MissingExtraError, NotifykitError
 
 __all__ = ["app_option", "find_notifier", "with_notifier"]
 
@@ -21,6 +24,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 _OWN = str(Path(__file__).parents[1])
 _LIBRARY = str(Path(os.__file__).parent)
+_WHAT = "a Notifier, or a function without arguments that makes one"
 _HOW = (
     "name it as MODULE:ATTRIBUTE, such as app.notify:notifier, or as a TOML file, with --app or in NOTIFYKIT_APP; or set"
     " NOTIFYKIT_BUS and the other variables of its configuration"
@@ -54,22 +58,43 @@ def find_notifier(app: str | None) -> Notifier:
     if app.endswith(".toml"):
         return Notifier.from_toml(app)
     module_name, colon, path = app.partition(":")
+    if module_name.endswith(".py"):
+        module = module_name.removesuffix(".py").removeprefix("./").replace("/", ".")
+        raise ConfigurationError(f"{module_name} is a file: name its module, as {module}:{path or 'notifier'}")
     if not (module_name and colon and path):
         raise ConfigurationError(f"{app!r} names no notifier: {_HOW}")
     found = _attribute(_module(module_name), module_name, path)
     if callable(found) and not isinstance(found, type):
+        if not _takes_nothing(found):
+            raise ConfigurationError(f"{app} takes arguments: name {_WHAT}")
         try:
             found = found()
         except Exception as error:
             raise _failed(f"{app}() failed", error) from error
     found = getattr(found, "_notifier", found)  # a blocking notifier drives an asynchronous one
     if not isinstance(found, Notifier):
-        raise ConfigurationError(f"{app} is a {type(found).__name__}, and no Notifier")
+        raise ConfigurationError(f"{app} is no Notifier but {named(found)}: name {_WHAT}")
     return found
 
 
+def _takes_nothing(function: Callable[..., Any]) -> bool:
+    try:
+        inspect.signature(function).bind()
+    except TypeError:
+        return False
+    except ValueError:  # nobody knows
+        return True
+    return True
+
+
 def with_notifier(notifier: Notifier, work: Callable[[Notifier], Awaitable[T]], *, loop: str = "asyncio") -> T:
-    """Open *notifier*, do *work* with it, close it, and return what came of it."""
+    """Open *notifier*, do *work* with it, close it, and return what came of it.
+
+    Raises:
+        MissingExtraError: the event loop is not installed.
+    """
+    if loop == "trio" and find_spec("trio") is None:
+        raise MissingExtraError('--loop trio needs an optional dependency: pip install "notifykit[trio]"', extra="trio")
 
     async def opened() -> T:
         async with notifier:

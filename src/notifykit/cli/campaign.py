@@ -75,7 +75,8 @@ def campaign(
             )
     except BaseException:
         out.record({"group": group, "done": False, "skip": reached.number, **progress_record(reached.progress)})
-        out.warn(f"stopped after {reached.number:,} recipients; run it again to go on, within 24 hours or with --skip {reached.number}")
+        if reached.number > skip:
+            out.warn(f"stopped after {reached.number:,} recipients; run it again to go on, within 24 hours or with --skip {reached.number}")
         raise
     out.record({"group": group, "done": True, "skip": reached.number, **progress_record(reached.progress)})
     _conclude(out, reached.progress)

@@ -1,5 +1,7 @@
 """``notifykit send``: the test send."""
 
+import zoneinfo
+
 import click
 
 from notifykit._messages import Receipt, Recipient, Status
@@ -43,6 +45,8 @@ def send(
     """
     if address is None and (locale or timezone):
         raise click.UsageError("--locale and --timezone belong to --address: what find_recipient finds has its own")
+    if timezone and timezone not in zoneinfo.available_timezones():
+        raise click.UsageError("--timezone is no time zone: write its name, such as Europe/Prague")
     whom: Recipient | str = recipient
     if address is not None:
         whom = Recipient(recipient, {channel: [read_address(address, "--address")]}, locale=locale, timezone=timezone)

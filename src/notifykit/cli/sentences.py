@@ -6,7 +6,7 @@ import click
 
 from notifykit.cli.failures import BAD_ANSWER, CONFIGURATION, INPUT, UNAVAILABLE, UNFORESEEN, Failure
 from notifykit.cli.missing import NEEDED, SENTENCE
-from notifykit.errors import BusError, ChannelUnavailableError, ConfigurationError, DeliveryError, NotifykitError
+from notifykit.errors import BusError, ChannelUnavailableError, ConfigurationError, DeliveryError, MissingVariablesError, NotifykitError
 
 __all__ = ["failure"]
 
@@ -19,6 +19,8 @@ def failure(error: BaseException, *, as_json: bool, with_traceback: bool) -> Fai
     match one:
         case click.ClickException():
             return Failure(one.format_message(), one.exit_code, kind, as_json=as_json, cause=cause)
+        case MissingVariablesError():
+            return Failure(f"{one}; give each with --var NAME=TEXT", _code(one), kind, as_json=as_json, cause=cause)
         case NotifykitError():
             return Failure(str(one), _code(one), kind, as_json=as_json, cause=cause)
         case ModuleNotFoundError() if (one.name or "").partition(".")[0] in NEEDED:

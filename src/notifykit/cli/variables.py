@@ -25,7 +25,7 @@ def read_variables(var: tuple[str, ...], variables: str | None) -> dict[str, Any
         try:
             given = json.loads(Path(variables[1:]).read_text("utf-8") if variables.startswith("@") else variables)
         except ValueError as error:
-            raise click.UsageError("--variables is no JSON") from error
+            raise click.UsageError("--variables is no JSON: write an object, such as '{\"order\": 81}'") from error
         except OSError as error:
             raise click.UsageError(f"--variables: {error.filename}: {error.strerror}") from error
         if not isinstance(given, dict):

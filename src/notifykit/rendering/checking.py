@@ -25,7 +25,7 @@ from notifykit.rendering.pictures import misspelt
 from notifykit.rendering.renderer import JinjaRenderer
 from notifykit.rendering.samples import Sample, samples
 from notifykit.rendering.shapes import Shape, find_shapes
-from notifykit.rendering.strays import files_of, find_strays
+from notifykit.rendering.strays import files_of, find_homeless, find_strays
 
 __all__ = ["Finding", "Taker", "check_templates", "jinja_renderer", "kinds_of"]
 
@@ -71,7 +71,7 @@ def check_templates(renderer: Renderer, channels: Mapping[str, Taker], notificat
         ConfigurationError: it is no JinjaRenderer.
     """
     renderer, kinds = jinja_renderer(renderer), kinds_of(channels)
-    found: list[Finding] = []
+    found = [Finding("", severity="warning", text=f"{path}: {why}") for path, why in find_homeless(renderer.catalogue)]
     for template in renderer.templates():
         found += sorted(_Check(renderer, template, kinds).run(), key=lambda each: each.severity)  # errors first
     for notification in notifications:

@@ -128,6 +128,10 @@ class Loaded:
         for part in absent:
             if parts[part].required and part not in derived:
                 raise MissingPartError(f"{template} has no file {kind}.{part}.j2, which the channel requires", template, part)
+        if kind == "email" and {"html", "text"} <= parts.keys() and files.keys().isdisjoint({"html", "text"}):
+            raise MissingPartError(
+                f"{template} has neither email.html.j2 nor email.text.j2: a mail needs one of them, or both", template, "text"
+            )
         if derived:
             files.setdefault("html", (Markup.HTML, f"{template}/{kind}.html.j2"))
         return files, derived

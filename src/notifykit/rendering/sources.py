@@ -41,11 +41,18 @@ class _Tree:
 
     def paths(self) -> Mapping[str, float]:
         if not self.root.is_dir():
-            raise ConfigurationError(f"there is no template folder {self.name}")
+            raise ConfigurationError(f"there is no template folder {self.name}{self._from}")
         try:
             return dict(_walk(self.root, "", ()))
         except OSError as error:
             raise ConfigurationError(f"the template folder {self.name} cannot be read: {_reason(error)}") from None
+
+    @property
+    def _from(self) -> str:
+        """Say from where a relative path was followed: a service seldom starts where its developer did."""
+        if not isinstance(self.root, Path) or self.root.is_absolute():
+            return ""
+        return f" in {Path.cwd()}: give a path that does not depend on where the program starts, as Path(__file__).parent / {self.name!r}"
 
     def read(self, path: str) -> bytes:
         try:

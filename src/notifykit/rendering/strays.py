@@ -11,7 +11,7 @@ from notifykit._messages import Part
 from notifykit.rendering.catalogue import Catalogue
 from notifykit.rendering.sources import PICTURES
 
-__all__ = ["files_of", "find_strays"]
+__all__ = ["files_of", "find_homeless", "find_strays"]
 
 _PARSER = Environment(autoescape=True)
 _LOCALE = re.compile(r"[A-Za-z]{2,3}(?:[-_][A-Za-z0-9]{1,8}){0,4}")
@@ -55,6 +55,19 @@ def find_strays(catalogue: Catalogue, template: str, kinds: Mapping[str, Mapping
             yield path, f"{'/'.join(folders)} is no locale such as cs or cs-CZ"
         elif why := _misnamed(name, kinds):
             yield path, why
+
+
+def find_homeless(catalogue: Catalogue) -> Iterator[tuple[str, str]]:
+    """Yield each file that is in no template's folder, as (path, why); shared ones have names that begin with ``_``."""
+    used = {each for path in catalogue.paths if path.endswith(".j2") for each in _referred(catalogue, path)}
+    for path in sorted(catalogue.paths):
+        folder, slash, name = path.partition("/")
+        if path.startswith("_") or folder in catalogue.templates or path in used or not path.endswith(".j2"):
+            continue
+        if not slash:
+            yield path, "nothing reads it; a template is a folder, as NAME/email.text.j2"
+        elif "/" not in name and not name.startswith("_"):
+            yield path, "nothing reads it; files are named KIND.PART.j2, such as email.text.j2"
 
 
 def _misnamed(name: str, kinds: Mapping[str, Mapping[str, Part]]) -> str:

@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Self
 import anyio.to_thread
 
 from notifykit._attachments import Attachment
+from notifykit._checks import expect
 from notifykit._clock import SystemClock
 from notifykit._messages import Address, Content, Markup, Message, Part
 from notifykit._secrets import Secret
@@ -106,7 +107,7 @@ class EmailChannel(Channel):
             servers=tuple(Server(*each) for each in ((host, port), *failover)),
             security=security_of(security),
             username=username,
-            password=None if password is None else Secret(password),
+            password=None if password is None else _secret(password),
             token=token,
             allow_plaintext_password=allow_plaintext_password,
             ssl_context=ssl_context,
@@ -202,6 +203,11 @@ def _stored(address: Address) -> Mailbox:
         return parse_mailbox(address.value)
     except InvalidAddressError as error:
         raise PermanentError(f"{error}: it was not made by parse_address") from error
+
+
+def _secret(password: str | Secret) -> Secret:
+    expect("password", password, (str, Secret), "text or a Secret")
+    return Secret(password)
 
 
 def _configured(name: str, text: object) -> Mailbox:

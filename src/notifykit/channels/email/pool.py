@@ -124,7 +124,9 @@ class Pool:
             try:
                 self._tls = await asyncio.to_thread(self._settings.tls_context)
             except OSError as error:
-                raise ChannelUnavailableError(f"the trusted certificates cannot be loaded: {error.strerror or error}") from error
+                raise ChannelUnavailableError(
+                    f"the trusted certificates cannot be loaded from ca_file: {error.strerror or error}"
+                ) from error
         return self._tls
 
     def _give_back(self, index: int, connection: Connection) -> None:

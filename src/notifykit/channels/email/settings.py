@@ -115,6 +115,9 @@ class Settings:
 def _check_server(server: Server) -> None:
     if not isinstance(server.host, str) or not re.fullmatch(r"[^\s\x00-\x1f\x7f/@?#,]{1,253}", server.host):
         raise ConfigurationError("the mail server's host is missing or is no host name")
+    if server.host.count(":") == 1:
+        name, _, port = server.host.partition(":")
+        raise ConfigurationError(f"give the mail server's host and port apart, as EmailChannel({name!r}, {port or 587})")
     if not isinstance(server.port, int) or isinstance(server.port, bool) or not 0 < server.port < 65536:
         raise ConfigurationError(f"the mail server's port must be a whole number from 1 to 65535, not {server.port!r}")
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 import anyio.to_thread
 
 from notifykit._attachments import Attachment
+from notifykit._checks import expect
 from notifykit._clock import SystemClock
 from notifykit._messages import Address, Content, Lane, Markup, Message, Part
 from notifykit._secrets import Secret
@@ -97,6 +98,7 @@ class PushChannel(Channel):
         self._wire = Wire(timeout=timeout, connect_timeout=connect_timeout, ssl_context=ssl_context, pool=self._pool)
         self._clock = clock or SystemClock()
         self._proven: OrderedDict[str, None] = OrderedDict()
+        expect("private_key", private_key, (str, Secret, Path), "the VAPID key that notifykit keys makes, or the Path of its file")
         self._source: Secret | Path = private_key if isinstance(private_key, Path) else Secret(private_key)
         self._vapid: VapidHeaders | None = None
         self._key: VapidKey | None = None if isinstance(self._source, Path) else load_key(self._source)

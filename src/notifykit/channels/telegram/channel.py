@@ -11,6 +11,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from notifykit._attachments import Attachment
+from notifykit._checks import expect
 from notifykit._clock import SystemClock
 from notifykit._messages import Address, Content, Markup, Message, Part
 from notifykit._secrets import Secret
@@ -88,6 +89,7 @@ class TelegramChannel(Channel):
         clock: Clock | None = None,
     ) -> None:
         require("telegram", "httpx")
+        expect("TelegramChannel", token, (str, Secret), "the bot's token, as BotFather gives it (123456:ABC-DEF)")
         secret = Secret(token)
         if not _TOKEN.fullmatch(secret.reveal()):
             raise ConfigurationError("the bot's token has the form 123456:ABC-DEF, as BotFather gives it")

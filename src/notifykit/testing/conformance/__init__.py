@@ -18,7 +18,13 @@ from importlib import import_module
 from pkgutil import iter_modules
 from typing import TYPE_CHECKING, Any
 
-import pytest
+from notifykit.errors import MissingExtraError
+
+try:
+    import hypothesis  # noqa: F401
+    import pytest
+except ModuleNotFoundError as error:
+    raise MissingExtraError('the laws need an optional dependency: pip install "notifykit[testing]"', extra="testing") from error
 
 if TYPE_CHECKING:
     from notifykit.testing.conformance._channel_case import WAIT as WAIT

@@ -1,0 +1,39 @@
+"""Refusing what is of the wrong type: early, and in words that say what to write instead."""
+
+from collections.abc import Callable
+from typing import Any
+
+from notifykit.errors import ConfigurationError
+
+__all__ = ["expect", "named", "takes"]
+
+
+def named(value: object) -> str:
+    """Return what *value* is, without showing it: it may be a secret or an address.
+
+    >>> named(5), named(None), named(dict)
+    ('int', 'None', 'the class dict')
+    """
+    if value is None:
+        return "None"
+    return f"the class {value.__name__}" if isinstance(value, type) else type(value).__name__
+
+
+def expect(name: str, value: object, kind: type | tuple[type, ...], what: str) -> None:
+    """Refuse a *value* that is not of this *kind*; *what* says what *name* takes. A bool is no number.
+
+    Raises:
+        ConfigurationError: names both.
+    """
+    if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
+        raise ConfigurationError(f"{name} takes {what}, not {named(value)}")
+
+
+def takes(kind: type, what: str, *, optional: bool = False) -> Callable[[Any, Any, Any], None]:
+    """Return the attrs validator of a field that takes this *kind*; if *optional*, None too."""
+
+    def check(_: object, attribute: Any, value: object) -> None:
+        if not (optional and value is None):
+            expect(attribute.name, value, kind, what)
+
+    return check

@@ -1,0 +1,201 @@
+"""Arguments of a wrong type or name are refused at once, in words that say what to write instead."""
+
+import threading
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import anyio
+import anyio.to_thread
+import pytest
+
+import notifykit.blocking
+from notifykit import ChannelPolicy, EmailChannel, Notifier, Recipient, RetryPolicy, TelegramChannel, fallback
+from notifykit._claims import Filter
+from notifykit.buses.memory import MemoryBus
+from notifykit.errors import BusClosedError, ConfigurationError, MissingPartError, UnknownPluginError
+
+TEMPLATES = {"hello/email.subject.j2": "Hello", "hello/email.text.j2": "Hello {{ name }}", "hello/telegram.text.j2": "Hello {{ name }}"}
+CHANNELS = {"email": "console://email", "telegram": "console://telegram"}
+ADA = Recipient("user:1", {"email": "ada@example.com", "telegram": 5})
+
+
+def made(bus: Any = "memory://", **options: Any) -> Notifier:
+    return Notifier(bus, **{"channels": CHANNELS, "templates": TEMPLATES, **options})
+
+
+CONSTRUCTED: dict[str, tuple[Callable[[], object], str]] = {
+    "a path for a bus": (lambda: made(Path("notify.db")), "sqlite:///notify.db"),
+    "nothing for a bus": (lambda: made(None), "bus takes a URL, as sqlite:///notify.db, or a Bus, not None"),
+    "a misspelt scheme": (lambda: made("sqlit:///x.db"), "did you mean sqlite://"),
+    "a list of channels": (lambda: made(channels=["console://email"]), "a mapping from names to channels or URLs"),
+    "a class of a channel": (lambda: made(channels={"email": EmailChannel}), "channel email is the class EmailChannel: construct it"),
+    "no channel": (lambda: made(channels={"email": None}), "channel email takes a Channel or a URL, not None"),
+    "a number for a name": (lambda: made(channels={5: "console://email"}), "the name of a channel takes text, not int"),
+    "an empty name": (lambda: made(channels={"": "console://email"}), "a channel needs a name"),
+    "a text for a policy": (lambda: made(policies={"email": "1/hour"}), "the policy of email takes a ChannelPolicy"),
+    "a list of policies": (lambda: made(policies=[ChannelPolicy()]), "policies takes a mapping"),
+    "a number for retries": (lambda: made(retry=3), "retry takes a RetryPolicy"),
+    "seconds for the grace": (lambda: made(grace=10), "grace takes a timedelta, as timedelta(seconds=25), not int"),
+    "a negative grace": (lambda: made(grace=timedelta(-1)), "grace cannot be negative"),
+    "seconds for the lease": (lambda: made(lease=30), "lease takes a timedelta"),
+    "no lease": (lambda: made(lease=timedelta(0)), "a lease lasts more than nothing"),
+    "one observer": (lambda: made(observers=print), "observers takes a list"),
+    "no function for an observer": (lambda: made(observers=[5]), "observers takes a list of functions"),
+    "no function to find people": (lambda: made(find_recipient={}), "find_recipient takes an async function, not dict"),
+    "no function to ask": (lambda: made(should_send=True), "should_send takes an async function, not bool"),
+    "a URL for the links": (lambda: made(unsubscribe="https://acme.example"), "UnsubscribeLinks(url, key)"),
+    "days for dead letters": (lambda: made(keep_dead_letters=30), "keep_dead_letters takes a timedelta"),
+    "a number for limits": (lambda: ChannelPolicy(limits=10), "limits takes a text such as '10/hour'"),  # type: ignore[arg-type]
+    "a text for a number": (lambda: ChannelPolicy(concurrency="4"), "concurrency takes a whole number"),  # type: ignore[arg-type]
+    "seconds for a time": (lambda: ChannelPolicy(send_timeout=10), "send_timeout takes a timedelta"),  # type: ignore[arg-type]
+    "a number for a backoff": (lambda: RetryPolicy(backoff=1), "as exponential() makes one, not int"),  # type: ignore[arg-type]
+    "an address for addresses": (lambda: Recipient("1", "a@example.com"), "a mapping from channels to addresses"),  # type: ignore[arg-type]
+    "a number for an id": (lambda: Recipient(1, {}), "id takes text, as str(user.id), not int"),  # type: ignore[arg-type]
+    "an object for a zone": (lambda: Recipient("1", {}, timezone=timedelta()), "such as 'Europe/Prague'"),  # type: ignore[arg-type]
+    "a number for a locale": (lambda: Recipient("1", {}, locale=5), "locale takes a tag such as 'cs-CZ', not int"),  # type: ignore[arg-type]
+    "a list for a fallback": (lambda: fallback(["email", "push"]), "fallback('push', 'email')"),  # type: ignore[arg-type]
+    "one id for several": (lambda: Filter(ids="message"), "ids takes a tuple of ids"),  # type: ignore[arg-type]
+    "a port in a host": (lambda: EmailChannel("mail.example:587", sender="a@example.com"), "EmailChannel('mail.example', 587)"),
+    "no token": (lambda: TelegramChannel(None), "TelegramChannel takes the bot's token, as BotFather gives it (123456:ABC-DEF), not None"),  # type: ignore[arg-type]
+}
+
+
+@pytest.mark.parametrize(("call", "says"), CONSTRUCTED.values(), ids=CONSTRUCTED)
+def test_what_cannot_be_meant_is_refused_as_it_is_made(call: Callable[[], object], says: str) -> None:
+    with pytest.raises(ConfigurationError) as raised:
+        call()
+    assert says in str(raised.value)
+
+
+def test_the_nearest_scheme_is_named_for_one_that_is_misspelt() -> None:
+    with pytest.raises(UnknownPluginError, match="no channel is installed for smpt://; did you mean smtp://"):
+        made(channels={"email": "smpt://mail.example"})
+
+
+CALLED: dict[str, tuple[dict[str, Any], str]] = {
+    "a text for a delivery": ({"delivery": "at_most_once"}, "delivery takes Delivery.AT_LEAST_ONCE or Delivery.AT_MOST_ONCE, not str"),
+    "a number for a request id": ({"request_id": 5}, "request_id takes text, not int"),
+    "a number for a key": ({"idempotency_key": 5}, "idempotency_key takes text, not int"),
+    "a number for a group": ({"group": 5}, "group takes text, not int"),
+    "hours": ({"expires_in": 24}, "expires_in takes a timedelta, as timedelta(hours=1), not int"),
+    "seconds": ({"delay": 5}, "delay takes a timedelta"),
+    "a number for channels": ({"via": 5}, "via takes a list of channel names"),
+    "no channels": ({"via": []}, "via names no channel: leave it out"),
+    "one channel": ({"via": "email"}, "via is a list of channel names: via=['email']"),
+    "another name": ({"expires_at": 5}, "there is no option expires_at; did you mean expires_in?"),
+    "an unknown name": ({"zzz": 5}, "there is no option zzz; there are: via, lane,"),
+}
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(("options", "says"), CALLED.values(), ids=CALLED)
+async def test_options_that_mean_nothing_are_refused_before_anything_is_stored(options: dict[str, Any], says: str) -> None:
+    async with made(MemoryBus()) as notifier:
+        for call in (notifier.enqueue, notifier.send):
+            with pytest.raises(ConfigurationError) as raised:
+                await call(ADA, "hello", {"name": "Ada"}, **options)
+            assert says in str(raised.value)
+        assert not (await notifier.stats()).depths
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("whom", [None, 5, {"email": "ada@example.com"}, [{"email": "ada@example.com"}], [None]])
+async def test_whoever_is_no_recipient_is_refused(whom: Any) -> None:
+    async with made(MemoryBus()) as notifier:
+        with pytest.raises(ConfigurationError, match="Recipient"):
+            await notifier.enqueue(whom, "hello", {"name": "Ada"})
+
+
+@pytest.mark.anyio
+async def test_find_recipient_must_be_asynchronous_and_find_a_recipient() -> None:
+    async def finds_no_recipient(_: str) -> Any:
+        return {"email": "ada@example.com"}
+
+    async with made(MemoryBus(), find_recipient=lambda _: ADA) as notifier:
+        with pytest.raises(ConfigurationError, match="find_recipient must be an async function"):
+            await notifier.enqueue("user:1", "hello", {"name": "Ada"})
+    async with made(MemoryBus(), find_recipient=finds_no_recipient) as notifier:
+        with pytest.raises(ConfigurationError, match="must return a Recipient or None, not dict"):
+            await notifier.enqueue("user:1", "hello", {"name": "Ada"})
+
+
+@pytest.mark.anyio
+async def test_a_template_for_none_of_the_channels_is_not_blamed_on_the_recipient() -> None:
+    async with made(MemoryBus(), templates={"hello/telegramm.text.j2": "Hello"}, unsubscribe=None) as notifier:
+        with pytest.raises(MissingPartError, match="hello has files for telegramm, and the channels are: email, telegram"):
+            await notifier.enqueue(ADA, "hello")
+        with pytest.raises(MissingPartError, match="hello has files for telegramm"):
+            await notifier.campaign("june", "hello", [ADA])
+
+
+@pytest.mark.anyio
+async def test_operations_take_a_filter_and_campaigns_several_people() -> None:
+    async with made(MemoryBus(), unsubscribe=None) as notifier:
+        with pytest.raises(ConfigurationError, match="filter takes a Filter, as Filter"):
+            await notifier.cancel("message")  # type: ignore[arg-type]
+        with pytest.raises(ConfigurationError, match="filter takes a Filter"):
+            await notifier.replay("message")  # type: ignore[arg-type]
+        with pytest.raises(ConfigurationError, match="recipients takes several Recipients"):
+            await notifier.campaign("june", "hello", ADA, {"name": "Ada"})  # type: ignore[arg-type]
+        with pytest.raises(ConfigurationError, match="group takes the campaign's name"):
+            await notifier.campaign([ADA], "hello", [ADA], {"name": "Ada"})  # type: ignore[arg-type]
+
+
+@pytest.mark.anyio
+async def test_nothing_works_before_it_is_open_and_nothing_waits_for_ever() -> None:
+    notifier = made(MemoryBus())
+    for call in (lambda: notifier.send(ADA, "hello", {"name": "Ada"}), lambda: notifier.enqueue(ADA, "hello", {"name": "Ada"})):
+        with pytest.raises(BusClosedError, match="enter it with 'async with', or call open"):
+            await call()
+    for work in (notifier.drain, notifier.run):
+        with pytest.raises(BusClosedError, match="enter it with 'async with', or call open"):
+            await work()
+
+
+@pytest.mark.anyio
+async def test_the_last_to_leave_closes_it() -> None:
+    notifier = made(MemoryBus())
+    async with notifier:
+        async with notifier:
+            pass
+        assert len(await notifier.enqueue(ADA, "hello", {"name": "Ada"})) == 2
+    with pytest.raises(BusClosedError):
+        await notifier.stats()
+
+
+def test_the_last_thread_to_leave_closes_a_blocking_one() -> None:
+    notifier = notifykit.blocking.Notifier(MemoryBus(), channels=CHANNELS, templates=TEMPLATES)
+
+    def visit() -> None:
+        with notifier:
+            notifier.enqueue(ADA, "hello", {"name": "Ada"})
+
+    with notifier:
+        visitor = threading.Thread(target=visit)
+        visitor.start()
+        visitor.join()
+        assert len(notifier.enqueue(ADA, "hello", {"name": "Ada"})) == 2
+    with pytest.raises(BusClosedError):
+        notifier.stats()
+
+
+@pytest.mark.anyio
+async def test_signals_are_refused_where_they_never_arrive() -> None:
+    async def work() -> None:
+        async with made(MemoryBus()) as notifier:
+            await notifier.run(signals=True)
+
+    with pytest.raises(ConfigurationError, match="signals reach the main thread alone"):
+        await anyio.to_thread.run_sync(anyio.run, work)
+
+
+@pytest.mark.anyio
+async def test_should_send_must_be_asynchronous() -> None:
+    options = {"should_send": lambda _: True, "retry": RetryPolicy(max_attempts=1)}
+    async with made(MemoryBus(), **options) as notifier:
+        await notifier.enqueue(ADA, "hello", {"name": "Ada"}, via=["telegram"])
+        await notifier.drain()
+        (letter,) = await notifier.dead_letters()
+    assert "should_send must be an async function that answers True or False" in letter.error
