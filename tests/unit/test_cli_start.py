@@ -2,6 +2,7 @@
 
 import importlib.metadata
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -95,3 +96,15 @@ def test_a_reader_that_leaves_early_ends_it_quietly() -> None:
     shell = f'{sys.executable} -c "{script}" | true'
     done = subprocess.run(["bash", "-o", "pipefail", "-c", shell], capture_output=True, text=True, check=False, timeout=20)
     assert (done.stderr, done.returncode) == ("", 0)
+
+
+def test_a_worker_whose_log_nobody_reads_goes_on_and_prints_no_traceback() -> None:
+    settings = {"NOTIFYKIT_BUS": "memory://", "NOTIFYKIT_CHANNELS_EMAIL": "console://email"}
+    reader, writer = os.pipe()
+    os.close(reader)
+    try:
+        command_line = [sys.executable, "-m", "notifykit", "worker", "--drain", "--json"]
+        done = subprocess.run(command_line, stdout=writer, stderr=subprocess.PIPE, text=True, check=False, timeout=20, env=settings)
+    finally:
+        os.close(writer)
+    assert (done.returncode, done.stderr) == (0, "")

@@ -3,6 +3,7 @@
 import configparser
 import getpass
 import json
+import os
 import re
 import shlex
 import shutil
@@ -149,3 +150,24 @@ def test_the_watch_fails_when_messages_are_late(tmp_path: Path) -> None:
             [sys.executable, script], env={"PATH": f"{tmp_path}:/usr/bin:/bin"}, capture_output=True, check=False, timeout=20
         )
         assert done.returncode == code
+
+
+def test_the_end_of_the_tutorial_does_what_it_says(tmp_path: Path) -> None:
+    for name, text in docs.read((docs.ROOT / "docs" / "tutorial.md").read_text()).files.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+
+    def run(*words: str) -> str:
+        command_line = [sys.executable, "-W", "error", *words]
+        environment = {**os.environ, "NOTIFYKIT_APP": "app:notifier"}
+        return subprocess.run(command_line, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=20, check=True).stdout
+
+    assert run("shop.py") == "email queued\ntelegram queued\n"
+    assert run("shop.py") == "email duplicate\ntelegram duplicate\n"
+    lanes = [each for each in json.loads(run("-m", "notifykit", "status", "--json"))["lanes"] if each["ready"]]
+    assert [(each["channel"], each["ready"]) for each in lanes] == [("email", 1), ("telegram", 1)]
+    sent = run("-m", "notifykit", "worker", "--drain")
+    assert "text Your order 83 left our house with DHL." in sent
+    assert "text Order *83* left with DHL\\." in sent
+    counters = [each["counters"] for each in json.loads(run("-m", "notifykit", "status", "--json"))["lanes"]]
+    assert sum(each["acked"] for each in counters) == 2

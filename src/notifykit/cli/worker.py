@@ -48,6 +48,8 @@ def worker(
     _set_up_logging(out, log_level or ("warning" if shown else "info"), shown)
     _observe(notifier)
     with_notifier(notifier, partial(_work, drain=drain, check=check, out=out if shown else None), loop=loop)
+    if out.as_json:
+        sys.stdout.flush()  # a reader that has gone is met here, and not by the interpreter as it ends
 
 
 async def _work(notifier: Notifier, *, drain: bool, check: bool, out: Output | None) -> None:
@@ -107,6 +109,7 @@ def _set_up_logging(out: Output, level: str, shown: bool) -> None:
         handler = _Lines(out.say) if shown else logging.StreamHandler()
         handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
     logging.basicConfig(handlers=[handler], level=logging.WARNING)
+    logging.raiseExceptions = False  # whoever reads the log may go away; the messages go on, and no traceback takes the log's place
 
 
 class _Lines(logging.Handler):
