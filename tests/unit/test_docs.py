@@ -19,6 +19,7 @@ import pytest
 from attrs import frozen
 
 import notifykit
+from notifykit.cli.status_table import _COLUMNS
 from notifykit.testing import conformance
 
 ROOT = Path(__file__).parents[2]
@@ -158,3 +159,9 @@ def check_names(cell: str) -> None:
         path, _, test = each.partition("::")
         assert (ROOT / path).is_file(), each
         assert test in names_in(path), each
+
+
+def test_the_picture_of_the_status_has_the_columns_that_there_are() -> None:
+    shown = re.sub(r"<[^>]+>", " ", (ROOT / "docs" / "_static" / "status.svg").read_text()).replace("&#160;", " ")
+    assert [each for each in _COLUMNS if each not in shown] == []
+    assert "url(" not in re.sub(r"url\(#", "", (ROOT / "docs" / "_static" / "status.svg").read_text())
