@@ -70,8 +70,8 @@ def test_what_cannot_be_meant_is_refused_as_it_is_made(call: Callable[[], object
 
 
 def test_the_nearest_scheme_is_named_for_one_that_is_misspelt() -> None:
-    with pytest.raises(UnknownPluginError, match="no channel is installed for smpt://; did you mean smtp://"):
-        made(channels={"email": "smpt://mail.example"})
+    with pytest.raises(UnknownPluginError, match="no channel is installed for smtpp://; did you mean smtp://"):
+        made(channels={"email": "smtpp://mail.example"})
 
 
 CALLED: dict[str, tuple[dict[str, Any], str]] = {
@@ -123,10 +123,10 @@ async def test_find_recipient_must_be_asynchronous_and_find_a_recipient() -> Non
 
 @pytest.mark.anyio
 async def test_a_template_for_none_of_the_channels_is_not_blamed_on_the_recipient() -> None:
-    async with made(MemoryBus(), templates={"hello/telegramm.text.j2": "Hello"}, unsubscribe=None) as notifier:
-        with pytest.raises(MissingPartError, match="hello has files for telegramm, and the channels are: email, telegram"):
+    async with made(MemoryBus(), templates={"hello/telegrams.text.j2": "Hello"}, unsubscribe=None) as notifier:
+        with pytest.raises(MissingPartError, match="hello has files for telegrams, and the channels are: email, telegram"):
             await notifier.enqueue(ADA, "hello")
-        with pytest.raises(MissingPartError, match="hello has files for telegramm"):
+        with pytest.raises(MissingPartError, match="hello has files for telegrams"):
             await notifier.campaign("june", "hello", [ADA])
 
 
