@@ -84,7 +84,7 @@ class Contender(Base):
                 found = await bus.claim("benchmark", _LANES, _BATCH, _LEASE, ended)
                 ended = [self._handled(claim, handle) for claim in found.claims]
                 handled += len(ended)
-                if not ended:
+                if not ended and handled < count:
                     await bus.wait(1.0)
 
         self._run(drain)

@@ -60,7 +60,7 @@ MAX_TAKEOVERS = 20
 """Expired leases in the life of a message; one more and it is dead."""
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, weakref_slot=False)
 class Envelope:
     """All that a bus sees of a message. The body is opaque to it.
 
@@ -88,7 +88,7 @@ class Enqueued:
     duplicate_of: str | None = None
 
 
-@frozen
+@frozen(weakref_slot=False)
 class Claim:
     """A message under a lease.
 

@@ -29,6 +29,7 @@ from notifykit._clock import from_ms, to_ms, to_utc_or_none
 from notifykit._messages import Lane
 from notifykit._outcomes import Ack, Bury, Outcome, Release, Retry, Settlement
 from notifykit.abc import Clock
+from notifykit.buses._twins import twin
 from notifykit.buses.memory.changing import Changing
 from notifykit.buses.memory.checks import check_limit, check_settlements, ms, seq_behind
 from notifykit.buses.memory.doorbell import Doorbell
@@ -40,6 +41,7 @@ from notifykit.errors import BusFullError, ConfigurationError
 
 __all__ = ["MemoryStore"]
 
+_Claim = twin(Claim)
 _LANES = tuple(Lane)
 _MS = timedelta(milliseconds=1)
 _MAX_AGE = MAX_CLAIM_AGE // _MS
@@ -235,7 +237,9 @@ class MemoryStore(Changing):
             place.claimed += 1
             place.lease(record)
             due_at = dues.get(record.due) or dues.setdefault(record.due, from_ms(record.due))
-            claims.append(Claim(put_envelope(record, due_at), record.attempts, token, at, end, record.progress))
+            claim = _Claim(put_envelope(record, due_at), record.attempts, token, at, end, record.progress)
+            claim.__class__ = Claim
+            claims.append(claim)
         return claims
 
     def _next_record(self, place: ChannelQueue, room: dict[Lane, int], now: int) -> Record | None:

@@ -5,31 +5,34 @@ from datetime import datetime, timedelta
 
 from notifykit._claims import Counters, Depth, Envelope, Filter, State, Stats, StoredMessage
 from notifykit._clock import from_ms, to_ms
+from notifykit.buses._twins import twin
 from notifykit.buses.memory.keys import Holds
 from notifykit.buses.memory.queue import CLAIMED, DEAD, WAITING, ChannelQueue, Record
 
 __all__ = ["look", "matches", "put_envelope", "survey"]
 
-_set = object.__setattr__
+_Envelope = twin(Envelope)
 _MS = timedelta(milliseconds=1)
 
 
 def put_envelope(record: Record, due_at: datetime, body: bool = True) -> Envelope:
     """Return the record's envelope with its current times; what was checked once is not converted again."""
     old = record.envelope
-    envelope = object.__new__(Envelope)
-    _set(envelope, "id", old.id)
-    _set(envelope, "channel", old.channel)
-    _set(envelope, "lane", old.lane)
-    _set(envelope, "due_at", due_at)
-    _set(envelope, "expires_at", old.expires_at if record.expires else None)
-    _set(envelope, "max_attempts", old.max_attempts)
-    _set(envelope, "idempotency_key", old.idempotency_key)
-    _set(envelope, "group", old.group)
-    _set(envelope, "recipient_id", old.recipient_id)
-    _set(envelope, "template", old.template)
-    _set(envelope, "body", old.body if body else b"")
-    return envelope
+    envelope = _Envelope(
+        old.id,
+        old.channel,
+        old.lane,
+        due_at,
+        old.expires_at if record.expires else None,
+        old.max_attempts,
+        old.idempotency_key,
+        old.group,
+        old.recipient_id,
+        old.template,
+        old.body if body else b"",
+    )
+    envelope.__class__ = Envelope
+    return envelope  # type: ignore[no-any-return]
 
 
 def state(record: Record, now: int) -> State:

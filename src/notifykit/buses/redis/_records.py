@@ -7,6 +7,7 @@ import msgspec
 
 from notifykit._claims import Envelope
 from notifykit._clock import from_ms, to_ms
+from notifykit.buses._twins import twin
 from notifykit.buses.redis._keys import LANES, lane_number
 from notifykit.errors import ConfigurationError
 
@@ -20,7 +21,7 @@ FLAGS_AT = 15
 _BODY_AT = FLAGS_AT + 3
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(tuple[str, int, int, int | None, str | None, str | None, str, str]).decode
-_set = object.__setattr__
+_Envelope = twin(Envelope)
 
 
 def packed(envelope: Envelope) -> bytes:
@@ -53,19 +54,21 @@ def unpacked(message_id: str, record: bytes, due_at: datetime, void: bool) -> En
     """Return the envelope of a record; ``void``: its ``expires_at`` no longer counts. It was checked when it was stored."""
     end = _BODY_AT + (record[FLAGS_AT + 1] << 8) + record[FLAGS_AT + 2]
     channel, lane, max_attempts, expires, key, group, recipient_id, template = _decode(record[_BODY_AT:end])
-    envelope = object.__new__(Envelope)
-    _set(envelope, "id", message_id)
-    _set(envelope, "channel", channel)
-    _set(envelope, "lane", LANES[lane])
-    _set(envelope, "due_at", due_at)
-    _set(envelope, "expires_at", None if void or expires is None else from_ms(expires))
-    _set(envelope, "max_attempts", max_attempts)
-    _set(envelope, "idempotency_key", key)
-    _set(envelope, "group", group)
-    _set(envelope, "recipient_id", recipient_id)
-    _set(envelope, "template", template)
-    _set(envelope, "body", record[end:])
-    return envelope
+    envelope = _Envelope(
+        message_id,
+        channel,
+        LANES[lane],
+        due_at,
+        None if void or expires is None else from_ms(expires),
+        max_attempts,
+        key,
+        group,
+        recipient_id,
+        template,
+        record[end:],
+    )
+    envelope.__class__ = Envelope
+    return envelope  # type: ignore[no-any-return]
 
 
 def due_ms(due_at: datetime | None) -> str:

@@ -8,6 +8,7 @@ from notifykit._claims import MAX_CLAIM_AGE, Claim, Claimed, Enqueued, Envelope,
 from notifykit._clock import FOREVER, from_ms, to_ms
 from notifykit._messages import Lane
 from notifykit._outcomes import Ack, Bury, Release, Retry, Settlement
+from notifykit.buses._twins import twin
 from notifykit.buses.redis._context import Channels, Context, Course
 from notifykit.buses.redis._keys import LANES, lane_number
 from notifykit.buses.redis._records import due_ms, packed, text, unpacked
@@ -18,7 +19,7 @@ _MS = timedelta(milliseconds=1)
 _SETTLED = {"D": Settled.DONE, "X": Settled.DEAD, "G": Settled.GONE, "S": Settled.STALE}
 _EXTENDED = {"D": Extended.DONE, "L": Extended.LIMIT, "S": Extended.STALE}
 _HOLD_ALL = 2
-_set = object.__setattr__
+_Claim = twin(Claim)
 
 
 def ms(duration: timedelta) -> int:
@@ -69,13 +70,8 @@ def _claims(rows: Sequence[Any], now: int, until: int, number: int, nonce: str) 
         if due_at is None:
             due_at = dues[digits] = from_ms(int(digits))
         envelope = unpacked(place[31:].decode(), record, due_at, attempt < 0)
-        claim = object.__new__(Claim)  # every claim passes here: its constructor would cost as much as all the rest
-        _set(claim, "envelope", envelope)
-        _set(claim, "attempt", abs(attempt))
-        _set(claim, "token", f"{number}-{nonce}")
-        _set(claim, "claimed_at", at)
-        _set(claim, "lease_until", end)
-        _set(claim, "progress", progress)
+        claim = _Claim(envelope, abs(attempt), f"{number}-{nonce}", at, end, progress)
+        claim.__class__ = Claim
         claims.append(claim)
     return claims
 

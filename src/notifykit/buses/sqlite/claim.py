@@ -163,5 +163,4 @@ def _take(step: Step, channel: str, lane: int, queue: int, most: int, lease: int
     for group, number in Counter([row[6] for row in rows]).items():
         step.move(queue, group, WAITING, CLAIMED, number)
     large = bodies(step, [row[9] for row in rows])
-    make = claims_of(channel, LANES[lane], from_ms(step.now), from_ms(until), nonce, large)
-    return [make(*row) for row in rows]
+    return claims_of(rows, channel, LANES[lane], from_ms(step.now), from_ms(until), nonce, large)
