@@ -9,7 +9,7 @@ from tempfile import TemporaryDirectory
 
 from notifykit.channels.console import ConsoleChannel
 from notifykit.channels.file import FileChannel
-from notifykit.testing.conformance import Arrival, ChannelTests, ChannelTraits, Provider, Situation
+from notifykit.testing.conformance import Arrival, ArrivedFile, ChannelTests, ChannelTraits, Provider, Situation
 
 ALL_IS_ACCEPTED = frozenset(Situation) - {Situation.ACCEPTED}
 
@@ -33,7 +33,7 @@ class TestConsoleChannel(ChannelTests):
     bad_addresses = (None, "", True, 1.5, {"endpoint": []})
     url = "console://telegram"
     never = ALL_IS_ACCEPTED
-    traits = ChannelTraits(names_messages=False, keeps_text=False, knows_options=False)
+    traits = ChannelTraits(names_messages=False, keeps_text=False, keeps_files=False, knows_options=False)
 
     @asynccontextmanager
     async def make_provider(self):
@@ -43,6 +43,7 @@ class TestConsoleChannel(ChannelTests):
 class Folder(Provider):
     def __init__(self, path):
         self.path = path
+        self.read_before = {}
 
     def connect(self, timeout):
         return FileChannel(self.path / "outbox", "email")
@@ -55,15 +56,20 @@ class Folder(Provider):
     def arrivals(self):
         if not (self.path / "outbox").is_dir():
             return []
-        files = sorted((self.path / "outbox").glob("*.eml"), key=lambda each: each.stat().st_mtime_ns)
-        return [self.read(each) for each in files]
+        files = {each: each.stat().st_mtime_ns for each in (self.path / "outbox").glob("*.eml")}
+        known = self.read_before
+        self.read_before = {each: known.get(each) or self.read(each[0]) for each in files.items()}
+        return [self.read_before[each] for each in sorted(files.items(), key=lambda each: each[1])]
 
     def read(self, path):
         mail = message_from_bytes(path.read_bytes(), policy=default)
         body = mail.get_body(("plain",))
-        return Arrival(
-            path.read_bytes(), {"text": body.get_content().replace("\r\n", "\n").removesuffix("\n")} if body else None, path.stem
-        )
+        parts = {"text": body.get_content().replace("\r\n", "\n").removesuffix("\n")} if body else None
+        return Arrival(path.read_bytes(), parts, path.stem, list(map(as_file, mail.iter_attachments())))
+
+
+def as_file(part):
+    return ArrivedFile(part.get_filename(), part.get_payload(decode=True), part.get_content_type())
 
 
 class TestFileChannel(ChannelTests):

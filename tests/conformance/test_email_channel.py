@@ -3,10 +3,10 @@
 from contextlib import asynccontextmanager
 from email import message_from_bytes
 from email.header import decode_header, make_header
-from email.policy import compat32
+from email.policy import compat32, default
 
 from notifykit.channels.email import EmailChannel
-from notifykit.testing.conformance import Arrival, ChannelTests, ChannelTraits, Provider, Situation
+from notifykit.testing.conformance import Arrival, ArrivedFile, ChannelTests, ChannelTraits, Provider, Situation
 from tests._smtp import Answer, Cut, Hang, SMTPServer, trusting
 
 PASSWORD = "s3cret-password-of-ada"
@@ -19,6 +19,12 @@ STEPS = {
     Situation.SILENT: ("CONTENT", Hang()),
     Situation.GARBLED: ("CONTENT", Answer("what")),
 }
+
+
+def files_of(data):
+    """Read the attachments as mail programs do."""
+    mail = message_from_bytes(data, policy=default)
+    return [ArrivedFile(each.get_filename(), each.get_payload(decode=True), each.get_content_type()) for each in mail.iter_attachments()]
 
 
 class MailServer(Provider):
@@ -54,7 +60,7 @@ class MailServer(Provider):
             "subject": str(make_header(decode_header(mail["Subject"]))),
             "text": text.replace("\r\n", "\n").removesuffix("\n"),
         }
-        return Arrival(data, parts, mail["Message-ID"])
+        return Arrival(data, parts, mail["Message-ID"], files_of(data) if mail.get_content_subtype() == "mixed" else ())
 
 
 class TestEmailChannel(ChannelTests):

@@ -1,12 +1,19 @@
 """The Telegram channel keeps every law."""
 
 from datetime import timedelta
+from urllib.parse import unquote
 
 from notifykit.channels.telegram import TelegramChannel
 from notifykit.testing.conformance import ChannelTraits, HttpChannelTests, Situation
+from notifykit.testing.conformance.http_forms import files_of
 from notifykit.testing.conformance.http_server import reply_json
 
 TOKEN = "123456:AAF-secret_token"
+
+
+def accept(talk):
+    sent = {"message_id": 365}
+    return reply_json(200, {"ok": True, "result": [sent] if talk.request.target.endswith("/sendMediaGroup") else sent})(talk)
 
 
 class TestTelegramChannel(HttpChannelTests):
@@ -21,7 +28,7 @@ class TestTelegramChannel(HttpChannelTests):
     url = f"telegram://{TOKEN}@"
     traits = ChannelTraits(names_messages=False)
     answers = {
-        Situation.ACCEPTED: reply_json(200, {"ok": True, "result": {"message_id": 365}}),
+        Situation.ACCEPTED: accept,
         Situation.REFUSED: reply_json(400, {"ok": False, "error_code": 400, "description": "Bad Request: message is too long"}),
         Situation.GONE: reply_json(403, {"ok": False, "error_code": 403, "description": "Forbidden: bot was blocked by the user"}),
         Situation.WRONG_CREDENTIALS: reply_json(401, {"ok": False, "error_code": 401, "description": "Unauthorized"}),
@@ -32,7 +39,10 @@ class TestTelegramChannel(HttpChannelTests):
         return TelegramChannel(TOKEN, base_url=server.url, timeout=limit, connect_timeout=limit)
 
     def is_send(self, request):
-        return request.target.endswith("/sendMessage")
+        return request.target.rpartition("/")[2].startswith("send")
 
     def read(self, request):
-        return {"text": request.json["text"]}
+        return {"text": request.json["text"]} if request.target.endswith("/sendMessage") else None
+
+    def files(self, request):
+        return files_of(request, unquote)  # as TDLib's HttpReader does

@@ -3,6 +3,7 @@
 import json
 import socket
 import sys
+from base64 import b64decode
 from datetime import timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -26,7 +27,7 @@ from notifykit.errors import (
     PermanentError,
     TransientError,
 )
-from notifykit.testing.conformance import ChannelCase, Situation
+from notifykit.testing.conformance import ArrivedFile, ChannelCase, Situation
 from notifykit.testing.conformance.http_provider import http_provider
 from notifykit.testing.conformance.http_server import reply, reply_json
 
@@ -46,6 +47,7 @@ def case_of(kind):
             lambda request: request.headers.get("idempotency-key"),
             lambda request: request.target.endswith("/messages"),
             lambda server: (),
+            lambda request: [ArrivedFile(each["name"], b64decode(each["data"]), each["type"]) for each in request.json.get("files", ())],
         )
 
     return ChannelCase(

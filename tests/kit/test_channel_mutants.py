@@ -2,7 +2,8 @@
 
 import anyio
 import pytest
-from channel_mutants import MUTANTS, WithOptions, case_of
+from channel_attachment_mutants import WithFiles
+from channel_mutants import MUTANTS, case_of
 from hypothesis import Phase
 
 from notifykit.testing.conformance import CHANNEL_LAWS, HTTP_LAWS, _channel_stand
@@ -29,7 +30,7 @@ def test_a_named_law_catches_the_channel(name, monkeypatch):
 @pytest.mark.timeout(60)
 @pytest.mark.parametrize("law", sorted({each.law for each in MUTANTS.values()}))
 def test_the_correct_channel_keeps_the_law(law):
-    anyio.run(LAWS[law], case_of(WithOptions))
+    anyio.run(LAWS[law], case_of(WithFiles))
 
 
 def test_there_are_enough_broken_channels():

@@ -75,6 +75,12 @@ async def test_control_characters_are_shown_and_not_obeyed(where: str) -> None:
 
 
 @pytest.mark.anyio
+async def test_spaces_of_any_width_are_printed_as_they_are() -> None:
+    text = "12:30\u202fPM, 1\xa0000\u3000km"
+    assert (await printed(io.StringIO(), {"subject": text})).endswith(f"subject {text}\n")
+
+
+@pytest.mark.anyio
 async def test_it_prints_to_the_standard_output_of_the_moment(capsys: pytest.CaptureFixture[str]) -> None:
     patient = ConsoleChannel("telegram")
     address = patient.parse_address(123)

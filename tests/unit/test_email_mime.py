@@ -13,8 +13,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from notifykit._messages import Address, Content, Lane, Message
+from notifykit.channels._mime import Field
 from notifykit.channels.email.address import Mailbox
-from notifykit.channels.email.headers import Field, text_field
+from notifykit.channels.email.headers import text_field
 from notifykit.channels.email.mime import Mail, Sender, compose, usable_link
 from notifykit.errors import PermanentError
 

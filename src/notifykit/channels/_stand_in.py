@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from typing import Any
+from unicodedata import category
 
 from notifykit._messages import Address, Markup, Part
 from notifykit.errors import ConfigurationError, InvalidAddressError
@@ -51,5 +52,8 @@ def address_of(raw: Any) -> Address:
 
 
 def shown(text: object) -> str:
-    """Return *text* with everything that a terminal or a mail header would obey made visible, but for its line breaks."""
-    return "".join(char if char.isprintable() or char == "\n" else repr(char)[1:-1] for char in str(text))
+    """Return *text* with everything that a terminal or a mail header would obey made visible, but for its line breaks.
+
+    Spaces of every width stay: the narrow one that does not break stands in times and numbers of many languages.
+    """
+    return "".join(char if char.isprintable() or char == "\n" or category(char) == "Zs" else repr(char)[1:-1] for char in str(text))

@@ -7,41 +7,16 @@ spaces between encoded words, and costs more than the rest of the message. These
 import base64
 import re
 from collections.abc import Iterator
-from email.policy import Policy
-from typing import Self
 
+from notifykit.channels._mime import Field
 from notifykit.channels.email.address import Mailbox, quote
 
-__all__ = ["Field", "mailbox_field", "text_field"]
+__all__ = ["mailbox_field", "text_field"]
 
 LINE = 76
 """Characters of a header line; RFC 2047 allows no more where an encoded word stands."""
 _LONGEST_WORD = 900
 _PLAIN = re.compile(r"[ -~]*")
-_FORBIDDEN = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
-
-
-class Field(str):
-    """The folded value of the field *name*; the e-mail package's policies keep a value that has a name, and ask it to fold."""
-
-    __slots__ = ("name",)
-    name: str
-
-    def __new__(cls, name: str, folded: str) -> Self:
-        """Refuse anything that could end the field early.
-
-        Raises:
-            ValueError: a control character outside of our own folding.
-        """
-        if _FORBIDDEN.search(folded.replace("\r\n ", " ")):
-            raise ValueError(f"{name} has a control character in it")
-        self = super().__new__(cls, folded)
-        self.name = name
-        return self
-
-    def fold(self, *, policy: Policy) -> str:
-        """Return the field as it is written: it was folded when it was made."""
-        return f"{self.name}: {self}{policy.linesep}"
 
 
 def text_field(name: str, text: str) -> Field:

@@ -11,10 +11,10 @@ from urllib.parse import urlsplit
 from attrs import evolve, field, frozen
 
 from notifykit._messages import Content, Lane, Message
+from notifykit.channels._mime import SMTP, SMTPUTF8, Field, fill
 from notifykit.channels.email.address import Mailbox, parse_mailbox
-from notifykit.channels.email.headers import Field, mailbox_field, text_field
+from notifykit.channels.email.headers import mailbox_field, text_field
 from notifykit.channels.email.options import extra_field
-from notifykit.channels.email.parts import SMTP, SMTPUTF8, fill
 from notifykit.errors import ChannelUnavailableError, PermanentError
 
 __all__ = ["Mail", "Sender", "Sign", "compose", "usable_link"]

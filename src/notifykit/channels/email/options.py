@@ -3,9 +3,10 @@
 from collections.abc import Iterable, Mapping
 from typing import Any, TypedDict
 
+from notifykit.channels._mime import Field
 from notifykit.channels._options import refuse_unknown
 from notifykit.channels.email.address import parse_mailbox
-from notifykit.channels.email.headers import Field, text_field
+from notifykit.channels.email.headers import text_field
 from notifykit.errors import ConfigurationError, InvalidAddressError
 
 __all__ = ["ALLOWED", "EmailOptions", "extra_field", "parse_options"]

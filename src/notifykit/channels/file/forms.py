@@ -2,82 +2,54 @@
 
 import json
 import re
-from base64 import b64encode
-from collections.abc import Mapping, Sequence
-from email.charset import QP, Charset
+from collections.abc import Mapping
 from email.header import Header
-from email.message import Message
-from email.policy import compat32
+from email.message import EmailMessage
 from email.utils import format_datetime, formataddr
+from hashlib import sha256
 from typing import Any
 
-from notifykit._attachments import Attachment
+from attrs import evolve
+
 from notifykit._messages import Address, Content, Markup, Part
 from notifykit._messages import Message as Notice
+from notifykit.channels._mime import SMTP, Field, fill
 from notifykit.channels._stand_in import shown
 
 __all__ = ["as_eml", "as_json"]
 
-# compat32 and Header, because the newer policies' refolding loses spaces between encoded words (before Python 3.13).
-_CRLF = compat32.clone(linesep="\r\n")
-_UTF8 = Charset("utf-8")
-_UTF8.body_encoding = QP
 _SPEC = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]{1,64}@[A-Za-z0-9.-]{1,253}"
 _MAILBOX = re.compile(rf"""(?P<bare>{_SPEC})|(?P<name>"[^"\\]{{0,200}}" ?|[^"\\<>()\[\]:;@,]{{0,200}})<(?P<spec>{_SPEC})>""")
 _UNFIT = "no-mail-address@file.invalid"
 
 
 def as_eml(address: Address, content: Content, message: Notice, parts: Mapping[str, Part]) -> bytes:
-    """Return the message as a mail that mail programs open."""
-    texts = [(subtype, text) for subtype, text in (("plain", content.get("text")), ("html", content.get("html"))) if text is not None]
-    bodies = [_body(subtype, text) for subtype, text in texts or [("plain", "")]]
-    mail = _joined("alternative", bodies)
-    if message.attachments:
-        mail = _joined("mixed", [mail, *map(_file, message.attachments)])
-    mail["MIME-Version"] = "1.0"
-    mail["Date"] = format_datetime(message.created_at)
-    mail["From"] = "notifykit <notifykit@file.invalid>"
-    mail["To"] = _to(str(address.value))
-    mail["Message-ID"] = f"<{re.sub(r'[^A-Za-z0-9_-]', '_', message.id)[:200]}@file.invalid>"
-    mail["Subject"] = _text(content.get("subject") or "")
-    mail["X-Notifykit-Channel"] = _text(message.channel)
-    mail["X-Notifykit-Template"] = _text(message.template)
-    if message.own_options:
-        mail["X-Notifykit-Options"] = _text(json.dumps(message.own_options, default=str))
-    return mail.as_bytes(policy=_CRLF)
+    """Return the message as a mail that mail programs open, its body and its files as the e-mail channel sends them."""
+    mail = EmailMessage(policy=SMTP)
+    fields = {
+        "Date": format_datetime(message.created_at),
+        "From": "notifykit <notifykit@file.invalid>",
+        "To": _to(str(address.value)),
+        "Message-ID": f"<{re.sub(r'[^A-Za-z0-9_-]', '_', message.id)[:200]}@file.invalid>",
+        "Subject": _text(content.get("subject") or ""),
+        "X-Notifykit-Channel": _text(message.channel),
+        "X-Notifykit-Template": _text(message.template),
+        "X-Notifykit-Options": _text(json.dumps(message.own_options, default=str)) if message.own_options else "",
+        "MIME-Version": "1.0",
+    }
+    for name, value in fields.items():
+        if value or name != "X-Notifykit-Options":
+            mail[name] = Field(name, value)
+    if not content.get("text") and not content.get("html"):
+        content = evolve(content, parts={**content.parts, "text": "\n"})
+    fill(mail, content, message.attachments, _boundary(content, message))
+    return mail.as_bytes(policy=SMTP)
 
 
-def _joined(subtype: str, parts: "Sequence[Message[Any, Any]]") -> "Message[Any, Any]":
-    """Return the parts in one; a single one as it is.
-
-    No part has the boundary in it, for quoted-printable writes its "=" otherwise; and the same message is the same file.
-    """
-    if len(parts) == 1:
-        return parts[0]
-    outer: Message[Any, Any] = Message()
-    outer["Content-Type"] = f'multipart/{subtype}; boundary="=_notifykit_{subtype}"'
-    for each in parts:
-        outer.attach(each)
-    return outer
-
-
-def _file(attachment: Attachment) -> "Message[Any, Any]":
-    """Return the part of an attachment; one that the HTML shows is found by mail programs by its Content-ID."""
-    part: Message[Any, Any] = Message()
-    part["Content-Type"] = attachment.media_type
-    part["Content-Transfer-Encoding"] = "base64"
-    part.add_header("Content-Disposition", "inline" if attachment.inline else "attachment", filename=("utf-8", "", attachment.name))
-    if attachment.inline:
-        part["Content-ID"] = f"<{attachment.name}>"
-    part.set_payload(b64encode(attachment.data or b"").decode("ascii"))
-    return part
-
-
-def _body(subtype: str, text: str) -> "Message[Any, Any]":
-    body: Message[Any, Any] = Message()
-    body["Content-Type"] = f"text/{subtype}"
-    body.set_payload(text.encode(errors="replace").decode(), _UTF8)
-    return body
+def _boundary(content: Content, message: Notice) -> str:
+    """Return what no part has in it, and is the same for the same message, so that its file is the same."""
+    told = "\0".join([message.id, *content.parts.values()])
+    return sha256(told.encode(errors="surrogatepass")).hexdigest()[:32]
 
 
 def _to(text: str) -> str:
@@ -88,9 +60,9 @@ def _to(text: str) -> str:
     return formataddr(((match["name"] or "").strip(' "'), match["spec"] or match["bare"]))
 
 
-def _text(text: str) -> Header:
+def _text(text: str) -> str:
     line = _line(text)
-    return Header(line, "us-ascii" if line.isascii() and "=?" not in line else "utf-8")
+    return Header(line, "us-ascii" if line.isascii() and "=?" not in line else "utf-8").encode(linesep="\r\n")
 
 
 def _line(text: object) -> str:

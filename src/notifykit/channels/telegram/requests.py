@@ -54,8 +54,8 @@ def _form(fields: Mapping[str, Any], files: Sequence[tuple[str, Attachment]]) ->
         text = value.encode("utf-8", "replace") if isinstance(value, str) else _json(value)
         lines += [f"--{boundary}".encode(), f'Content-Disposition: form-data; name="{name}"'.encode(), b"", text]
     for name, each in files:
-        # Line breaks cannot be in a name; a quote in it is written as browsers do.
-        file_name = each.name.replace('"', "%22")
+        # Neither line breaks nor backslashes can be in a name; TDLib's HttpReader, which serves the Bot API, decodes percent signs in it.
+        file_name = each.name.replace("%", "%25").replace('"', "%22")
         disposition = f'Content-Disposition: form-data; name="{name}"; filename="{file_name}"'
         lines += [f"--{boundary}".encode(), disposition.encode(), f"Content-Type: {each.media_type}".encode(), b"", each.data or b""]
     lines += [f"--{boundary}--".encode(), b""]

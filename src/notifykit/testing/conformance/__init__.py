@@ -29,6 +29,7 @@ except ModuleNotFoundError as error:
 if TYPE_CHECKING:
     from notifykit.testing.conformance._channel_case import WAIT as WAIT
     from notifykit.testing.conformance._channel_case import Arrival as Arrival
+    from notifykit.testing.conformance._channel_case import ArrivedFile as ArrivedFile
     from notifykit.testing.conformance._channel_case import ChannelCase as ChannelCase
     from notifykit.testing.conformance._channel_case import ChannelTraits as ChannelTraits
     from notifykit.testing.conformance._channel_case import Provider as Provider
@@ -75,6 +76,7 @@ __all__ = [
     "RENDERER_LAWS",
     "WAIT",
     "Arrival",
+    "ArrivedFile",
     "BusTests",
     "ChannelCase",
     "ChannelLaw",
@@ -115,6 +117,7 @@ _HOMES = {
     "RENDERER_LAWS": "renderer_tests",
     "WAIT": "_channel_case",
     "Arrival": "_channel_case",
+    "ArrivedFile": "_channel_case",
     "BusTests": "bus_tests",
     "ChannelCase": "_channel_case",
     "ChannelLaw": "_law",

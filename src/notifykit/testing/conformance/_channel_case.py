@@ -20,6 +20,7 @@ __all__ = [
     "SHORT",
     "WAIT",
     "Arrival",
+    "ArrivedFile",
     "ChannelCase",
     "ChannelTraits",
     "MakeProvider",
@@ -53,6 +54,15 @@ class Situation(enum.Enum):
 
 
 @frozen
+class ArrivedFile:
+    """An attachment as it came in at the other end, its name and type as the provider reads them."""
+
+    name: str
+    data: bytes
+    media_type: str
+
+
+@frozen
 class Arrival:
     """A message as it came in at the other end.
 
@@ -60,11 +70,13 @@ class Arrival:
         raw: all that can be seen of it.
         parts: the text of each part, where the test can read it.
         key: what names the message to the provider, so that it can tell a second attempt from a second message.
+        files: the attachments, in their order, where the test can read them.
     """
 
     raw: bytes
     parts: Mapping[str, str] | None = None
     key: str | None = None
+    files: Sequence[ArrivedFile] | None = None
 
 
 class Provider(ABC):
@@ -103,6 +115,7 @@ class ChannelTraits:
         own_server: all messages go to one provider, whose faults are the channel's. False for a channel whose addresses are
             servers of the recipients, each of which may fail alone.
         keeps_text: what arrives is what was sent, to the character.
+        keeps_files: of an attachment arrive the bytes, the name and the type, where the channel carries attachments.
         names_messages: the provider is told a key, the same on every attempt.
         knows_options: it knows which options there are. False for a channel that stands in for others and takes theirs.
         loops: the event loops it runs on.
@@ -110,6 +123,7 @@ class ChannelTraits:
 
     own_server: bool = True
     keeps_text: bool = True
+    keeps_files: bool = True
     names_messages: bool = True
     knows_options: bool = True
     loops: tuple[str, ...] = ("asyncio", "trio")

@@ -10,6 +10,7 @@ from notifykit._messages import Content, Part
 from notifykit.abc import Channel
 from notifykit.testing.conformance import (
     laws_channel_addresses,
+    laws_channel_attachments,
     laws_channel_cancelling,
     laws_channel_faults,
     laws_channel_lifetime,
@@ -17,8 +18,9 @@ from notifykit.testing.conformance import (
     laws_channel_sending,
     laws_http,
 )
-from notifykit.testing.conformance._channel_case import ChannelCase, ChannelTraits, Provider, Situation, content_of
+from notifykit.testing.conformance._channel_case import ArrivedFile, ChannelCase, ChannelTraits, Provider, Situation, content_of
 from notifykit.testing.conformance._law import CHANNEL_LAWS, HTTP_LAWS, ChannelLaw, needed, situations
+from notifykit.testing.conformance.http_forms import files_of
 from notifykit.testing.conformance.http_provider import http_provider
 from notifykit.testing.conformance.http_server import HttpServer, Request, Step
 
@@ -27,6 +29,7 @@ __all__ = ["ChannelTests", "HttpChannelTests"]
 CHANNEL_BOOKS = (
     laws_channel_addresses,
     laws_channel_sending,
+    laws_channel_attachments,
     laws_channel_faults,
     laws_channel_cancelling,
     laws_channel_secrets,
@@ -109,13 +112,17 @@ class HttpChannelTests(ChannelTests):
         """Take what names the message to the provider out of a request: by default its ``Idempotency-Key``."""
         return request.headers.get("idempotency-key")
 
+    def files(self, request: Request) -> Sequence[ArrivedFile]:
+        """Take the attachments out of a request, in their order: by default those of a ``multipart/form-data`` one."""
+        return files_of(request)
+
     def is_send(self, request: Request) -> bool:
         """Say whether a request is a message, and not a question that ``check`` asks."""
         return True
 
     def make_provider(self) -> AbstractAsyncContextManager[Provider]:
         """Start a server."""
-        return http_provider(self.make_channel, self.answers, self.read, self.key, self.is_send, self.addresses_at)
+        return http_provider(self.make_channel, self.answers, self.read, self.key, self.is_send, self.addresses_at, self.files)
 
 
 def _test(name: str, law: ChannelLaw) -> Callable[[ChannelTests], Coroutine[Any, Any, None]]:

@@ -5,7 +5,8 @@ from contextlib import asynccontextmanager
 from typing import Any, TypeAlias
 
 from notifykit.abc import Channel
-from notifykit.testing.conformance._channel_case import WAIT, Arrival, Provider, Situation
+from notifykit.testing.conformance._channel_case import WAIT, Arrival, ArrivedFile, Provider, Situation
+from notifykit.testing.conformance.http_forms import files_of
 from notifykit.testing.conformance.http_server import HttpServer, Request, Step, raw, reply, reset_without_answer, silence
 
 __all__ = ["ANSWERS", "HttpProvider", "MakeChannel"]
@@ -36,6 +37,7 @@ class HttpProvider(Provider):
         key: takes the key that names the message out of a request.
         is_send: whether a request is a message, and not a question that ``check`` asks.
         addresses: makes good addresses, where they are URLs at the server.
+        files: takes the attachments out of a request.
     """
 
     def __init__(
@@ -47,6 +49,7 @@ class HttpProvider(Provider):
         key: Callable[[Request], str | None] = lambda request: None,
         is_send: Callable[[Request], bool] = lambda request: True,
         addresses: Callable[[HttpServer], Sequence[Any]] = lambda server: (),
+        files: Callable[[Request], Sequence[ArrivedFile]] = files_of,
     ) -> None:
         self.server: HttpServer = server
         self.answers: Mapping[Situation, Step] = {**ANSWERS, **answers}
@@ -55,6 +58,7 @@ class HttpProvider(Provider):
         self._key = key
         self._is_send = is_send
         self._addresses = addresses
+        self._files = files
         self._arrivals: list[Arrival] = []
         self._seen = 0
         self.server.plays(self.answers.get(Situation.ACCEPTED, _NOBODY))
@@ -82,9 +86,8 @@ class HttpProvider(Provider):
         for each in tuple(self.server.requests)[self._seen :]:
             self._seen += 1
             if self._is_send(each):
-                self._arrivals.append(
-                    Arrival(f"{each.method} {each.target}".encode() + b"\n" + each.body, self._read(each), self._key(each))
-                )
+                seen = f"{each.method} {each.target}".encode() + b"\n" + each.body
+                self._arrivals.append(Arrival(seen, self._read(each), self._key(each), self._files(each)))
         return tuple(self._arrivals)
 
     def connections(self) -> int | None:
@@ -100,10 +103,11 @@ async def http_provider(
     key: Callable[[Request], str | None],
     is_send: Callable[[Request], bool],
     addresses: Callable[[HttpServer], Sequence[Any]],
+    files: Callable[[Request], Sequence[ArrivedFile]] = files_of,
 ) -> AsyncIterator[HttpProvider]:
     """Start a server, and stop it on leaving."""
     server = HttpServer()
     try:
-        yield HttpProvider(server, make_channel, answers, read, key, is_send, addresses)
+        yield HttpProvider(server, make_channel, answers, read, key, is_send, addresses, files)
     finally:
         server.close()

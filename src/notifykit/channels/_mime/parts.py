@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 from notifykit._attachments import Attachment
 from notifykit._messages import Content
-from notifykit.channels.email.headers import Field
+from notifykit.channels._mime.field import Field
 from notifykit.errors import PermanentError
 
 __all__ = ["SMTP", "SMTPUTF8", "fill"]
@@ -32,25 +32,28 @@ SMTP = _Wire(linesep="\r\n")
 SMTPUTF8 = _Wire(linesep="\r\n", utf8=True)
 
 
-def fill(mail: EmailMessage, content: Content, attachments: Sequence[Attachment]) -> None:
+def fill(mail: EmailMessage, content: Content, attachments: Sequence[Attachment], boundary: str = "") -> None:
     """Put text and HTML into *mail* as alternatives, inline files beside the HTML, other files after all of it.
+
+    *boundary* is the start of what stands between the parts, which none of them may have in it: by default a new one each time.
 
     Raises:
         PermanentError: no html and no text part.
     """
-    bodies, apart = _bodies(content, attachments)
+    boundary = boundary or secrets.token_hex(16)
+    bodies, apart = _bodies(content, attachments, boundary)
     if not bodies:
         raise PermanentError("the content has neither an html nor a text part")
     if apart:
-        alternative = _multipart(EmailMessage(policy=SMTP), "alternative", bodies) if len(bodies) > 1 else bodies[0]
-        _multipart(mail, "mixed", [alternative, *(_file(each) for each in apart)])
+        alternative = _multipart(EmailMessage(policy=SMTP), "alternative", bodies, boundary) if len(bodies) > 1 else bodies[0]
+        _multipart(mail, "mixed", [alternative, *(_file(each) for each in apart)], boundary)
     elif len(bodies) > 1:
-        _multipart(mail, "alternative", bodies)
+        _multipart(mail, "alternative", bodies, boundary)
     else:
         _become(mail, bodies[0])
 
 
-def _bodies(content: Content, attachments: Sequence[Attachment]) -> tuple[list[EmailMessage], Sequence[Attachment]]:
+def _bodies(content: Content, attachments: Sequence[Attachment], boundary: str) -> tuple[list[EmailMessage], Sequence[Attachment]]:
     """Return the alternatives, the best one last, and the attachments that the HTML does not show."""
     bodies: list[EmailMessage] = []
     if text := content.get("text"):
@@ -64,15 +67,16 @@ def _bodies(content: Content, attachments: Sequence[Attachment]) -> tuple[list[E
             if times:
                 shown.append(_file(each, f"{each.name}@inline"))
         body = _fill_text(EmailMessage(policy=SMTP), "html", html)
-        bodies.append(_multipart(EmailMessage(policy=SMTP), "related", [body, *shown], '; type="text/html"') if shown else body)
+        if shown:
+            body = _multipart(EmailMessage(policy=SMTP), "related", [body, *shown], boundary, '; type="text/html"')
+        bodies.append(body)
         names = {str(each["Content-ID"]) for each in shown}
         attachments = [each for each in attachments if f"<{each.name}@inline>" not in names]
     return bodies, attachments
 
 
-def _multipart(outer: EmailMessage, subtype: str, parts: Sequence[EmailMessage], parameter: str = "") -> EmailMessage:
-    boundary = f"=_{secrets.token_hex(16)}"
-    outer["Content-Type"] = Field("Content-Type", f'multipart/{subtype}; boundary="{boundary}"{parameter}')
+def _multipart(outer: EmailMessage, subtype: str, parts: Sequence[EmailMessage], boundary: str, parameter: str = "") -> EmailMessage:
+    outer["Content-Type"] = Field("Content-Type", f'multipart/{subtype}; boundary="=_{boundary}_{subtype}"{parameter}')
     for each in parts:
         outer.attach(each)
     return outer
@@ -98,8 +102,8 @@ def _file(attachment: Attachment, content_id: str | None = None) -> EmailMessage
 
 
 def _file_name(name: str) -> str:
-    """Return the parameter: as it is if it can be, else in UTF-8 by RFC 2231."""
-    if name.isascii() and not {'"', "\\"} & set(name):
+    """Return the parameter: as it is if it can be, else in UTF-8 by RFC 2231; many programs read encoded words in it."""
+    if name.isascii() and not {'"', "\\"} & set(name) and "=?" not in name:
         return f'filename="{name}"'
     return f"filename*=utf-8''{quote(name, safe='')}"
 
