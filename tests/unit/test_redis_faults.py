@@ -2,6 +2,7 @@
 
 import inspect
 import pickle
+import socket
 
 import pytest
 from redis import exceptions
@@ -53,3 +54,9 @@ def test_a_lost_answer_may_have_been_done():
 
 def test_a_full_server_stored_nothing():
     assert type(fault(exceptions.OutOfMemoryError("OOM command not allowed"), sent=True)) is BusFullError
+
+
+def test_a_name_that_cannot_be_resolved_is_told_from_a_server_that_is_not_running():
+    error = exceptions.ConnectionError("Error -2 connecting")
+    error.__cause__ = socket.gaierror(-2, "Name or service not known")
+    assert str(fault(error, sent=False)) == "the Redis server cannot be reached: its name cannot be resolved; is the host right?"

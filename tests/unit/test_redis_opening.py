@@ -238,3 +238,18 @@ async def test_durability_replicated_needs_its_replica(monkeypatch):
             async with RedisBus(primary.url, name=unused_name(), durability="replicated") as bus:
                 await bus.enqueue([envelope("b")])
                 assert replica.run("HLEN", bus._keys.common[0]) == 1
+
+
+async def test_what_keeps_a_connection_from_being_made_is_said(server):
+    port = server.url.rpartition(":")[2]
+    for url, says in {
+        "redis://127.0.0.1:1": "the connection is refused; is it running, and are host and port right?",
+        f"redis+cluster://127.0.0.1:{port}": "it is no cluster; say redis://",
+        f"redis+sentinel://127.0.0.1:{port}/main": "what is named is no sentinel",
+    }.items():
+        error = await refused(RedisBus(url))
+        assert isinstance(error, BusUnavailableError)
+        assert says in str(error)
+    error = await refused(RedisBus(f"{server.url}/9999"))
+    assert isinstance(error, ConfigurationError)
+    assert "no database of that number" in str(error)

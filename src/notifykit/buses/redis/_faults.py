@@ -1,6 +1,7 @@
 """What each exception of redis-py means to the caller. Texts say what to do and show no address, password or body."""
 
 import re
+from socket import gaierror
 from typing import Final
 
 from redis import exceptions as theirs
@@ -60,11 +61,13 @@ def fault(error: Exception, sent: bool) -> NotifykitError:
         case theirs.TimeoutError():
             return BusUnavailableError("the Redis server did not answer in time", maybe_done=maybe_done)
         case theirs.ConnectionError() | theirs.InvalidResponse():
-            return BusUnavailableError("the Redis server cannot be reached, or the connection was lost", maybe_done=maybe_done)
+            return BusUnavailableError(f"the Redis server cannot be reached{_why(error)}", maybe_done=maybe_done)
         case theirs.DataError():
             return ConfigurationError("an argument is no text or number that Redis takes")
         case theirs.ResponseError() if code == "WRONGTYPE":
             return ForeignStoreError("a key of this bus's name holds something else in Redis: choose another name for the bus")
+        case theirs.ResponseError() if "DB index" in str(error):
+            return ConfigurationError("the Redis server has no database of that number: leave it out of the URL, or take a lower one")
         case theirs.ResponseError() if code in ("MISCONF", "NOREPLICAS", "BUSY", "UNKILLABLE"):
             return BusUnavailableError(f"the Redis server refuses to write now ({code}); its log says why", maybe_done=False)
         case theirs.ResponseError() if any(words in str(error) for words in _IN_SCRIPT):
@@ -74,6 +77,20 @@ def fault(error: Exception, sent: bool) -> NotifykitError:
         case theirs.ResponseError() if "max number of clients" in str(error):
             return BusUnavailableError("the Redis server takes no more connections: raise its maxclients")
     return BusUnavailableError(f"the Redis server answered with an error ({type(error).__name__} {_plain(code)})", maybe_done=maybe_done)
+
+
+def _why(error: Exception) -> str:
+    """Say what kept a connection from being made, as far as that is known."""
+    match error.__cause__ or error.__context__:
+        case ConnectionRefusedError():
+            return ": the connection is refused; is it running, and are host and port right?"
+        case gaierror():
+            return ": its name cannot be resolved; is the host right?"
+        case theirs.ResponseError() as answer if "cluster support disabled" in str(answer):
+            return ": it is no cluster; say redis:// in place of redis+cluster://"
+        case theirs.ResponseError() as answer if "unknown command" in str(answer).lower() and "sentinel" in str(answer).lower():
+            return ": what is named is no sentinel; say redis:// in place of redis+sentinel://, or name the sentinels and their port"
+    return ", or the connection was lost"
 
 
 def _not_allowed(error: Exception) -> ConfigurationError:
