@@ -17,7 +17,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Itera
 from concurrent.futures import wait
 from datetime import timedelta
 from itertools import islice
-from typing import Any, Self, TypeVar, Unpack, cast
+from typing import TYPE_CHECKING, Any, NoReturn, Self, TypeVar, Unpack, cast
 
 from anyio import BrokenResourceError, create_memory_object_stream
 from anyio.from_thread import BlockingPortal
@@ -40,7 +40,7 @@ from notifykit._unsubscribe import UnsubscribeToken
 from notifykit._worker.signals import stopping
 from notifykit.abc import Bus
 from notifykit.buses._loops import has_loop
-from notifykit.errors import BusClosedError, UnknownRecipientError
+from notifykit.errors import BusClosedError, ConfigurationError, UnknownRecipientError
 
 __all__ = ["Notifier"]
 
@@ -54,7 +54,8 @@ class Notifier(Configured):
     """:class:`notifykit.Notifier` for synchronous code; takes the same arguments, or an asynchronous notifier to drive.
 
     ``find_recipient`` may be a plain function here; it is called in the thread that calls. Observers hear of what a call does
-    to the bus in the thread that calls, of the rest in the event loop's.
+    to the bus in the thread that calls, of the rest in the event loop's. Not for ``async`` functions: every call would hold up
+    their event loop; they take :class:`notifykit.Notifier`.
     """
 
     def __init__(self, notifier: AsyncNotifier | Bus | str, **options: Any) -> None:
@@ -74,6 +75,13 @@ class Notifier(Configured):
         with self._lock:
             self._entered += 1
         return self
+
+    if not TYPE_CHECKING:  # which would refuse it anyway
+
+        async def __aenter__(self) -> NoReturn:
+            raise ConfigurationError("this notifier is for synchronous code: write 'with', or take notifykit.Notifier")
+
+        __aexit__ = None
 
     def __exit__(self, *exc_info: object) -> None:
         with self._lock:

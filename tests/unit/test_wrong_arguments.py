@@ -199,3 +199,12 @@ async def test_should_send_must_be_asynchronous() -> None:
         await notifier.drain()
         (letter,) = await notifier.dead_letters()
     assert "should_send must be an async function that answers True or False" in letter.error
+
+
+@pytest.mark.anyio
+async def test_the_wrong_kind_of_with_names_the_right_one() -> None:
+    with pytest.raises(ConfigurationError, match=r"write 'async with', or take notifykit\.blocking\.Notifier"), made(MemoryBus()):
+        pass
+    with pytest.raises(ConfigurationError, match=r"write 'with', or take notifykit\.Notifier"):
+        async with notifykit.blocking.Notifier(MemoryBus(), channels=CHANNELS):  # type: ignore[attr-defined]
+            pass

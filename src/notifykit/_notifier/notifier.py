@@ -5,7 +5,7 @@ import os
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import timedelta
-from typing import Any, Self, Unpack, cast
+from typing import TYPE_CHECKING, Any, NoReturn, Self, Unpack, cast
 
 import anyio
 from anyio.lowlevel import current_token
@@ -38,6 +38,7 @@ from notifykit._worker.signals import stop_on_signals
 from notifykit._worker.worker import Worker
 from notifykit.abc import Bus, Channel, Clock, Ledger, Renderer
 from notifykit.buses.memory import MemoryBus
+from notifykit.errors import ConfigurationError
 from notifykit.events import Observer
 from notifykit.rendering import JinjaRenderer, SourceLike
 
@@ -133,6 +134,13 @@ class Notifier(Configured, Relaying, Campaigning, Operating):
         self._workers: list[Worker] = []
 
     # -- opening and closing
+
+    if not TYPE_CHECKING:  # which would refuse it anyway
+
+        def __enter__(self) -> NoReturn:
+            raise ConfigurationError("this notifier is asynchronous: write 'async with', or take notifykit.blocking.Notifier")
+
+        __exit__ = None
 
     async def __aenter__(self) -> Self:
         await self.open()
