@@ -159,10 +159,9 @@ class Composer:
         names = choose(self.channels, self.renderer.kinds(template), options.via, template)
         normal = normalize({**recipient.variables, **variables})
         extras = chosen(self.channels, names, options.attachments, options.options)
-        if options.lane is None:
-            options = evolve(options, lane=self.renderer.lane(template))
+        lane = options.lane or self.renderer.lane(template)
         made = [
-            (target, self._messages(target, recipient, template, normal, options, extras, now))
+            (target, self._messages(target, recipient, template, normal, lane, options, extras, now))
             for target in targets(recipient, self.channels, names)
         ]
         if isinstance(options.via, Fallback):
@@ -178,6 +177,7 @@ class Composer:
         recipient: Recipient,
         template: str,
         variables: Mapping[str, Any],
+        lane: Lane,
         options: Options,
         extras: Extras,
         now: datetime,
@@ -185,11 +185,11 @@ class Composer:
         if not target.addresses:
             return []
         channel = self.channels[target.channel]
-        variables = self._with_link(variables, target, channel, recipient, options, now)
+        variables = self._with_link(variables, target, channel, recipient, lane, options, now)
         self.renderer.check(template, channel.kind, channel.parts, variables, recipient.locale)
         if not isinstance(options.via, Fallback):
             extras = extras.of(target.channel, channel)
-        return list(self._each(target, recipient, template, variables, options, extras, now))
+        return list(self._each(target, recipient, template, variables, lane, options, extras, now))
 
     def _each(
         self,
@@ -197,6 +197,7 @@ class Composer:
         recipient: Recipient,
         template: str,
         variables: Mapping[str, Any],
+        lane: Lane,
         options: Options,
         extras: Extras,
         now: datetime,
@@ -210,7 +211,7 @@ class Composer:
                 recipient_id=recipient.id,
                 template=template,
                 variables=variables,
-                lane=options.lane or Lane.TRANSACTIONAL,
+                lane=lane,
                 locale=recipient.locale,
                 timezone=recipient.timezone,
                 due_at=due_at,
@@ -226,9 +227,16 @@ class Composer:
             )
 
     def _with_link(
-        self, variables: Mapping[str, Any], target: Target, channel: Channel, recipient: Recipient, options: Options, now: datetime
+        self,
+        variables: Mapping[str, Any],
+        target: Target,
+        channel: Channel,
+        recipient: Recipient,
+        lane: Lane,
+        options: Options,
+        now: datetime,
     ) -> Mapping[str, Any]:
-        if options.lane is not Lane.CAMPAIGN:
+        if lane is not Lane.CAMPAIGN:
             return variables
         if self.unsubscribe is not None:
             return {**variables, "unsubscribe_url": self.unsubscribe.link(recipient.id, target.channel, options.group, now)}

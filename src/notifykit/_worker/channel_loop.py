@@ -105,7 +105,8 @@ class ChannelLoop:
 
     async def _feed(self) -> None:
         while True:
-            self._changed = anyio.Event()
+            if self._changed.is_set():
+                self._changed = anyio.Event()
             try:
                 nap = await self._turn()
             except BusError as error:

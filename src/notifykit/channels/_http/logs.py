@@ -4,8 +4,7 @@ An answer may repeat the request's URL, or whom it is about: of httpcore's recor
 """
 
 import logging
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from contextvars import ContextVar
 
 from notifykit._secrets import Secret
@@ -18,14 +17,19 @@ _hidden: ContextVar[Sequence[Secret] | None] = ContextVar("notifykit_hidden", de
 _LOGGERS = ("httpx", "httpcore.connection", "httpcore.http11", "httpcore.http2", "httpcore.proxy", "httpcore.socks")
 
 
-@contextmanager
-def hiding(secrets: Sequence[Secret]) -> Iterator[None]:
+class hiding:  # noqa: N801
     """Replace *secrets* by ``***`` in what the HTTP libraries log in this block, in this task."""
-    token = _hidden.set(secrets)
-    try:
-        yield
-    finally:
-        _hidden.reset(token)
+
+    __slots__ = ("_secrets", "_token")
+
+    def __init__(self, secrets: Sequence[Secret]) -> None:
+        self._secrets = secrets
+
+    def __enter__(self) -> None:
+        self._token = _hidden.set(self._secrets)
+
+    def __exit__(self, *exc_info: object) -> None:
+        _hidden.reset(self._token)
 
 
 def _redact(record: logging.LogRecord) -> bool:

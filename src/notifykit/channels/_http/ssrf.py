@@ -46,6 +46,8 @@ _CLOSED_6 = [
         "3fff::/20",
     )
 ]
+_LOOPBACK_4 = IPv4Network("127.0.0.0/8")
+_LOOPBACK_6 = IPv6Address("::1")
 _MAPPED = IPv6Network("::ffff:0:0/96")
 _NAT64 = IPv6Network("64:ff9b::/96")
 
@@ -61,7 +63,7 @@ def is_public(address: IPv4Address | IPv6Address) -> bool:
 
 def is_loopback(address: IPv4Address | IPv6Address) -> bool:
     """Return whether *address* is this machine itself, by its IPv4 or IPv6 name."""
-    return address in IPv4Network("127.0.0.0/8") if isinstance(address, IPv4Address) else address == IPv6Address("::1")
+    return address in _LOOPBACK_4 if isinstance(address, IPv4Address) else address == _LOOPBACK_6
 
 
 def literal(host: str) -> IPv4Address | IPv6Address | None:

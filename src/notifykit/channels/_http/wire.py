@@ -116,8 +116,9 @@ class Wire:
         failure: Exception
         try:
             through = await self._through()  # before the time runs: the first request loads a good deal of code
-            with hiding(call.hidden), anyio.fail_after(self._timeout + call.more_time):
+            with anyio.CancelScope(deadline=anyio.current_time() + self._timeout + call.more_time), hiding(call.hidden):
                 return await through.exchange(call.url.reveal(), call.headers, call.body, progress, head)
+            raise TimeoutError
         except Exception as error:
             failure = error
         # Out of the except block, so that nothing raised later has the wire's exceptions for its context.
