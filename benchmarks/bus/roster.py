@@ -67,6 +67,21 @@ ROSTER: tuple[Row, ...] = (
     ),
     *(
         Row(
+            name=f"notifykit-{store}-worker",
+            module="ours_worker",
+            store=store,
+            settings="notifier and worker on asyncio: checked, composed, rendered from a template, sent by a channel that does nothing"
+            f"{f', durability {durability}' if durability else ''}; 100 senders",
+            promise=_OURS,
+            options={"store": store, "durability": durability, "loop": "asyncio"},
+            phases=_QUEUE if store == "memory" else (*_QUEUE, "latency"),
+            count=5_000,
+            role="ours",
+        )
+        for store, durability in (("memory", ""), ("sqlite", "normal"), ("redis", ""))
+    ),
+    *(
+        Row(
             name=f"raw sqlite3 {synchronous}",
             module="raw_sqlite",
             store="sqlite",
