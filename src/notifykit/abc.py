@@ -325,6 +325,7 @@ class Channel(ABC):
 
         Called concurrently. Cancellation may come at any await; a connection that was in use then is not used again.
         ``message.attachments`` are those that it carries, with their ``data``; ``message.own_options`` are its options.
+        Whom it is for and what it says reach no log.
 
         Raises: DeliveryError, and nothing else.
         """

@@ -1,5 +1,6 @@
 """The e-mail channel keeps every law of a channel; it speaks SMTP, to a real server that follows a script."""
 
+import logging
 from contextlib import asynccontextmanager
 from email import message_from_bytes
 from email.header import decode_header, make_header
@@ -75,5 +76,10 @@ class TestEmailChannel(ChannelTests):
 
     @asynccontextmanager
     async def make_provider(self):
-        with SMTPServer(tls="starttls", login=("ada", PASSWORD)) as server:
-            yield MailServer(server)
+        log = logging.getLogger("mail.log")  # the server's own, which tells everything
+        log.disabled = True
+        try:
+            with SMTPServer(tls="starttls", login=("ada", PASSWORD)) as server:
+                yield MailServer(server)
+        finally:
+            log.disabled = False

@@ -102,6 +102,16 @@ class ReleaseCostsAnAttempt(MemoryStore):
         return super()._end(record, outcome, now)
 
 
+@caught_by("one_settle_may_hold_a_claim_twice")
+class AReleaseGivenTwiceGivesTwoAttemptsBack(MemoryStore):
+    def settle(self, settlements):
+        answers = super().settle(settlements)
+        released = [each.claim.envelope.id for each in settlements if isinstance(each.outcome, Release)]
+        for message_id in {each for each in released if released.count(each) > 1 and each in self._by_id}:
+            self._by_id[message_id].attempts -= 1
+        return answers
+
+
 # edges of time
 
 

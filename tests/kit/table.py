@@ -1,7 +1,7 @@
 """Prints which laws catch which mutant: ``python tests/kit/table.py``."""
 
 import anyio
-import channel_attachment_mutants  # noqa: F401 - plants its own
+import more_channel_mutants  # noqa: F401 - plants its own
 from channel_mutants import MUTANTS as CHANNELS
 from markup_mutants import MUTANTS as MARKUPS
 from mutants import BY_LAW_ALONE, MUTANTS

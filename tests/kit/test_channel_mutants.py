@@ -1,6 +1,7 @@
 """A test of the tests: each planted mistake of a channel is caught by the law that says so, which the correct one keeps."""
 
 import anyio
+import more_channel_mutants  # noqa: F401 - plants its own
 import pytest
 from channel_attachment_mutants import WithFiles
 from channel_mutants import MUTANTS, case_of

@@ -232,8 +232,8 @@ class _Kept(logging.Handler):
 
 
 @contextmanager
-def recorded_logs() -> Iterator[Callable[[], Sequence[str]]]:
-    """Keep every log line of every logger, at every level, and give a function that returns them."""
+def recorded_logs(lowest: int = logging.NOTSET) -> Iterator[Callable[[], Sequence[str]]]:
+    """Keep every log line of every logger, at every level from the *lowest* on, and give a function that returns them."""
     kept = _Kept()
     root = logging.getLogger()
     level = root.level
@@ -244,7 +244,7 @@ def recorded_logs() -> Iterator[Callable[[], Sequence[str]]]:
     for each in before:
         each.setLevel(logging.DEBUG)
     try:
-        yield lambda: [logging.Formatter().format(each) for each in kept.records]
+        yield lambda: [logging.Formatter().format(each) for each in kept.records if each.levelno >= lowest]
     finally:
         root.removeHandler(kept)
         root.setLevel(level)

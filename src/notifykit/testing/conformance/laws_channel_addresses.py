@@ -8,11 +8,12 @@ from typing import Any
 
 from hypothesis import strategies as st
 
+from notifykit._attachments import Attachment
 from notifykit._limits import parse_limits
 from notifykit._messages import Address, Markup, Part
 from notifykit.abc import Channel
 from notifykit.errors import ConfigurationError, InvalidAddressError, MissingExtraError, NotifykitError
-from notifykit.testing.conformance._channel_case import LONG, ChannelCase, Situation
+from notifykit.testing.conformance._channel_case import LONG, ChannelCase, Situation, message_to
 from notifykit.testing.conformance._channel_stand import for_all, on_trial, raising_nothing
 from notifykit.testing.conformance._law import channel_law
 
@@ -49,6 +50,22 @@ async def a_channel_says_what_it_is(case: ChannelCase) -> None:
             assert isinstance(part.markup, Markup)
         assert any(part.required for part in channel.parts.values()), "a template with no part at all would be sent"
         parse_limits(channel.default_limits)
+
+
+@channel_law()
+async def the_parts_of_a_message_are_the_channels(case: ChannelCase) -> None:
+    """``parts_for`` a message, with files or without, gives parts that the channel declares, of the same markup, with no larger limits."""
+    async with case.make() as provider:
+        channel = provider.connect(LONG)
+        address = channel.parse_address(case.good(provider)[0])
+        files = (Attachment("invoice.pdf", b"%PDF"),) if channel.carries_attachments else ()
+        for message in (message_to(address), message_to(address, attachments=files)):
+            for name, part in channel.parts_for(message).items():
+                declared = channel.parts.get(name)
+                assert declared is not None, f"parts_for gives a part {name!r}, which the channel does not declare"
+                assert part.markup is declared.markup, f"parts_for gives the part {name!r} another markup"
+                within = not declared.limit or (part.limit and part.limit <= declared.limit)
+                assert within, f"parts_for gives the part {name!r} a larger limit than the channel declares, or none"
 
 
 @channel_law()

@@ -1,5 +1,6 @@
 """Laws of a channel: what nobody may read in an error, a traceback or a log."""
 
+import logging
 import traceback
 import warnings
 
@@ -60,3 +61,19 @@ async def no_address_and_no_text_is_shown(case: ChannelCase) -> None:
                 assert _CONTENT not in text, f"{situation.value}: the error shows what the message says"
                 for key in {stand.address().key, str(stand.address().value)}:
                     assert len(key) < 6 or key not in text, f"{situation.value}: the error shows the address"
+
+
+@channel_law()
+async def no_address_and_no_text_is_logged(case: ChannelCase) -> None:
+    """No line of any logger, from INFO on, shows whom a message was for, or what it says; DEBUG lines may.
+
+    A server that the test runs in the same process must not tell it either: disable its logger.
+    """
+    for situation in _met(case):
+        with recorded_logs(logging.INFO) as logs:
+            async with on_trial(case, situation) as stand:
+                await stand.outcome(_CONTENT)
+                keys = {stand.address().key, str(stand.address().value)}
+            for line in logs():
+                assert _CONTENT not in line, f"{situation.value}: a line of the log shows what the message says"
+                assert not any(len(key) >= 6 and key in line for key in keys), f"{situation.value}: a line of the log shows the address"

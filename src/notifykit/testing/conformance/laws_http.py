@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from functools import partial
 from threading import Event
-from typing import Any
+from typing import Any, cast
 
 import anyio
 import anyio.to_thread
@@ -284,6 +284,59 @@ async def each_of_many_sends_gets_its_own_answer(case: ChannelCase) -> None:
         await together(*(partial(send, number) for number in range(16)))
         refusals = {number for number, each in found.items() if isinstance(each, PermanentError)}
         assert refusals == {number for number in range(16) if number % 2}
+
+
+@http_law(Situation.ACCEPTED)
+async def each_of_many_sends_returns_its_own_id(case: ChannelCase) -> None:
+    """Of sends at the same time each returns the id that its own answer bore, where answers bear ids."""
+    async with _served(case) as (stand, server):
+        assert isinstance(stand.provider, HttpProvider)
+        accepted = stand.provider.answers[Situation.ACCEPTED]
+        usual = await stand.send("the usual id")
+        before, parts = len(server.requests), stand.arrived().parts
+        if not usual or not parts:
+            return
+
+        def numbered(talk: Conversation) -> bool:
+            number = next(place for place, each in enumerate(server.requests) if each is talk.request)
+            return accepted(cast("Conversation", _Renumbering(talk, usual.encode(), _variant(usual, number - before).encode())))
+
+        server.plays(numbered)
+        found: dict[str, str | None] = {}
+
+        async def send(number: int) -> None:
+            text = f"text number {number:02}"
+            found[text] = await stand.send(text, to=number)
+
+        await together(*(partial(send, number) for number in range(8)))
+        if usual in found.values() and len(set(found.values())) == 1:
+            return  # the id does not stand in the answer
+        arrivals = list(stand.provider.arrivals())[-8:]
+        for place, each in enumerate(arrivals):
+            for text, id_ in found.items():
+                if each.parts == stand.content(text).parts:
+                    assert id_ == _variant(usual, place), "a send returned the id of another one"
+
+
+class _Renumbering:
+    """A conversation whose answer bears another id of the same length."""
+
+    def __init__(self, talk: Conversation, usual: bytes, other: bytes) -> None:
+        self._talk = talk
+        self._usual = usual
+        self._other = other
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._talk, name)
+
+    def write(self, data: bytes) -> None:
+        self._talk.write(data.replace(self._usual, self._other))
+
+
+def _variant(usual: str, number: int) -> str:
+    """Return an id like the *usual* one, another for each of ten numbers at least."""
+    signs = "1234567890" if usual[-1].isdigit() else "abcdefghijklmnopqrstuvwxyz"
+    return usual[:-1] + signs[(signs.find(usual[-1].lower()) + 1 + number) % len(signs)]
 
 
 def _mark(value: Any) -> bytes:

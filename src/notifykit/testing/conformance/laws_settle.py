@@ -47,13 +47,16 @@ async def settling_twice_is_settling_once(make: MakeStore) -> None:
 async def one_settle_may_hold_a_claim_twice(make: MakeStore) -> None:
     """Settlements of one call take effect in the order given: the first ends the claim, the second comes too late."""
     async with fresh(make) as stand:
-        await stand.put("a", "b")
-        first, second = (await stand.take()).claims
+        await stand.put("a", "b", "c")
+        first, second, third = (await stand.take()).claims
         answers = await stand.bus.settle(
             [Settlement(first, Ack()), Settlement(first, Release()), Settlement(second, Release()), Settlement(second, Ack())]
         )
         assert list(answers) == [Settled.DONE, Settled.GONE, Settled.DONE, Settled.STALE]
-        assert await stand.taken() == ["b"]
+        assert list(await stand.bus.settle([Settlement(third, Release()), Settlement(third, Release())])) == [Settled.DONE, Settled.STALE]
+        assert {each.envelope.id: each.attempt for each in (await stand.take()).claims} == {"b": 1, "c": 1}, (
+            "an attempt was given back twice"
+        )
 
 
 @bus_law()

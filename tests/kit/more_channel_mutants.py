@@ -1,0 +1,40 @@
+"""Mistakes that were written down by somebody who knew the how-to pages and not the laws, and that no law caught at first."""
+
+import logging
+
+from anyio.lowlevel import checkpoint
+from attrs import evolve
+from channel_attachment_mutants import WithFiles
+from channel_mutants import caught_by
+
+_log = logging.getLogger("acme")
+
+
+@caught_by("each_of_many_sends_returns_its_own_id")
+class KeepsTheLastIdOnItself(WithFiles):
+    last = None
+
+    async def send(self, address, content, message):
+        self.last = await super().send(address, content, message)
+        await checkpoint()
+        return self.last
+
+
+@caught_by("the_parts_of_a_message_are_the_channels")
+class TakesMoreThanItDeclares(WithFiles):
+    def parts_for(self, message):
+        return {name: evolve(part, limit=100_000) for name, part in self.parts.items()}
+
+
+@caught_by("no_address_and_no_text_is_logged")
+class LogsWhatItSends(WithFiles):
+    async def send(self, address, content, message):
+        _log.info("sending %s", content["text"])
+        return await super().send(address, content, message)
+
+
+@caught_by("no_address_and_no_text_is_logged")
+class LogsWhomItSendsTo(WithFiles):
+    async def send(self, address, content, message):
+        _log.info("sending to %s", address.value)
+        return await super().send(address, content, message)
