@@ -160,6 +160,22 @@ def benchmarks(session: nox.Session) -> None:
 
 
 @nox.session
+def growth(session: nox.Session) -> None:
+    """Measure how cost grows with what waits, is dead, with channels, sizes, processes and shards; ``-- --only NAME`` takes one curve."""
+    install(session, *group("test"))
+    install_wheel(session, "all,testing")
+    session.run("python", "-m", "benchmarks.growth", *session.posargs)
+
+
+@nox.session
+def performance(session: nox.Session) -> None:
+    """Run every measurement, and write docs/explanation/performance.md anew; ``-- --share 0.1 --rounds 1`` takes a tenth of the time."""
+    install(session, *group("test"))
+    install_wheel(session, "all,testing")
+    session.run("python", "-m", "benchmarks.publish", *session.posargs)
+
+
+@nox.session
 def faults(session: nox.Session) -> None:
     """Show what other libraries answer to the bad servers of the tests, beside ours; each gets an environment of its own."""
     install(session, *group("test"))

@@ -16,7 +16,7 @@ from benchmarks.channels.runner import Figure as Delivered
 from benchmarks.channels.runner import run as run_channels
 from benchmarks.machine import machine
 from benchmarks.report import bars
-from benchmarks.tables import SINKS, STORES, channel_table, store_table
+from benchmarks.tables import SINKS, STORES, channel_table, faults_of, store_table
 
 
 def main() -> int:
@@ -40,7 +40,7 @@ def main() -> int:
         _show(store, [row for row in rows if row.store == store], figures)
         _show_channels(store, [row for row in deliveries if row.sink == store], delivered)
     if arguments.out:
-        _write(arguments.out, rows, figures, delivered)
+        _write(arguments.out, {"rounds": arguments.rounds, "share": arguments.share}, rows, figures, delivered)
     return any(figure.faults for figure in [*(each for phases in figures.values() for each in phases.values()), *delivered.values()])
 
 
@@ -70,10 +70,8 @@ def _show(store: str, rows: list[Row], figures: dict[str, dict[str, Figure]]) ->
         return
     print(f"\n{store_table(store, rows, figures)}\n")
     print("messages a second, the median of the rounds; in brackets as a share of the fastest row of the table")
-    for row in rows:
-        for phase, figure in figures[row.name].items():
-            for fault in sorted(set(figure.faults)):
-                print(f"  {row.name}, {phase}: {fault}")
+    for fault in faults_of(rows, figures):
+        print(f"  {fault}")
 
 
 def _show_channels(sink: str, rows: list[Delivery], figures: dict[str, Delivered]) -> None:
@@ -85,10 +83,13 @@ def _show_channels(sink: str, rows: list[Delivery], figures: dict[str, Delivered
             print(f"  {row.name}: {fault}")
 
 
-def _write(folder: Path, rows: list[Row], figures: dict[str, dict[str, Figure]], delivered: dict[str, Delivered]) -> None:
+def _write(
+    folder: Path, how: dict[str, float], rows: list[Row], figures: dict[str, dict[str, Figure]], delivered: dict[str, Delivered]
+) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     facts: dict[str, Any] = {
         "machine": machine(),
+        **how,
         "figures": {name: {phase: asdict(figure) for phase, figure in phases.items()} for name, phases in figures.items()},
         "deliveries": {name: asdict(figure) for name, figure in delivered.items()},
     }

@@ -1,6 +1,6 @@
 """A picture of curves: one panel for each, in SVG."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from html import escape
 from math import ceil, floor, log10
 
@@ -8,26 +8,29 @@ __all__ = ["panels"]
 
 Lines = Mapping[str, Sequence[tuple[float, float]]]
 
-_COLOURS = ("#2563eb", "#dc2626", "#059669", "#d97706", "#7c3aed", "#0891b2", "#be185d", "#4d7c0f", "#475569")
-_WIDTH, _HEIGHT = 420, 300
-_LEFT, _RIGHT, _TOP = 58, 12, 34
+_COLOURS = (
+    *("#2563eb", "#dc2626", "#059669", "#d97706", "#7c3aed", "#0891b2"),
+    *("#be185d", "#4d7c0f", "#475569", "#92400e", "#93c5fd", "#fca5a5"),
+)
+_WIDTH, _HEIGHT = 430, 325
+_LEFT, _RIGHT, _TOP = 58, 22, 34
 _PLOT = 150
 
 
 class _Axis:
-    """A logarithmic axis over some values, from a power of ten to a power of ten."""
+    """A logarithmic axis over some values, from a power of ten to a power of ten if *whole*; a linear one where a value is 0."""
 
     def __init__(self, values: Sequence[float], start: float, end: float, *, whole: bool) -> None:
-        above = [each for each in values if each > 0] or [1.0]
-        low, high = log10(min(above)), log10(max(above))
+        self.scale: Callable[[float], float] = log10 if min(values) > 0 else float
+        low, high = self.scale(min(values)), self.scale(max(values))
         self.low, self.high = (floor(low), ceil(high)) if whole else (low, high)
         if self.low == self.high:
             self.high += 1
         self.start, self.end = start, end
 
     def place(self, value: float) -> float:
-        """Return where a value stands; what is not above nothing stands at the beginning."""
-        part = (log10(value) - self.low) / (self.high - self.low) if value > 0 else 0.0
+        """Return where a value stands."""
+        part = (self.scale(value) - self.low) / (self.high - self.low)
         return self.start + part * (self.end - self.start)
 
     def powers(self) -> list[float]:
@@ -36,7 +39,7 @@ class _Axis:
 
 
 def panels(curves: Sequence[tuple[str, str, str, Lines]]) -> str:
-    """Return an SVG of panels, two in a row: a title, what is along, what is up, and the lines; both axes are logarithmic."""
+    """Return an SVG of panels, two in a row: a title, what is along, what is up, and the lines; axes are logarithmic."""
     rows = (len(curves) + 1) // 2
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{2 * _WIDTH}" height="{rows * _HEIGHT}" font-family="sans-serif" font-size="11">',

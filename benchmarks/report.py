@@ -3,7 +3,12 @@
 from collections.abc import Sequence
 from html import escape
 
-__all__ = ["bars", "table"]
+__all__ = ["bars", "number", "table"]
+
+
+def number(value: float) -> str:
+    """Return a figure with the digits that mean something."""
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

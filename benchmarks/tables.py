@@ -8,7 +8,7 @@ from benchmarks.channels.roster import Row as Delivery
 from benchmarks.channels.runner import Figure as Delivered
 from benchmarks.report import table
 
-__all__ = ["PHASES", "SINKS", "STORES", "channel_table", "store_table"]
+__all__ = ["PHASES", "SINKS", "STORES", "channel_table", "faults_of", "store_table"]
 
 PHASES = {"each": "one by one", "at_once": "50 producers", "bulk": "bulk", "drain": "drain"}
 STORES = ("memory", "sqlite", "redis")
@@ -33,7 +33,7 @@ def _cells(row: Row, figures: Mapping[str, Figure], best: dict[str, float]) -> l
         row.name,
         *(rate(phase) for phase in PHASES),
         f"{late.p50:.1f}/{late.p99:.1f}" if late is not None and late.p50 is not None and late.p99 is not None else "",
-        f"{drained.busy:.2f}" if drained is not None else "",
+        f"{drained.busy:.2f}" if drained is not None and drained.rates else "",
     ]
 
 
@@ -44,3 +44,13 @@ def channel_table(sink: str, rows: Sequence[Delivery], figures: Mapping[str, Del
         [row.name, f"{figures[row.name].rate:,.0f} ({figures[row.name].rate / best:.2f})", f"{figures[row.name].busy:.2f}"] for row in rows
     ]
     return table([sink, "deliveries a second", "CPU s per 1,000"], cells)
+
+
+def faults_of(rows: Sequence[Row], figures: Mapping[str, Mapping[str, Figure]]) -> list[str]:
+    """Return what went wrong, once each."""
+    return [
+        f"{row.name}, {PHASES.get(phase, phase)}: {fault}"
+        for row in rows
+        for phase, figure in figures[row.name].items()
+        for fault in sorted(set(figure.faults))
+    ]

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from contextlib import suppress
 from typing import Any
 
 from arq.connections import RedisSettings, create_pool
@@ -45,4 +46,5 @@ class Contender(AsyncioContender):
             await asyncio.sleep(0.005)
         working.cancel()
         await asyncio.gather(working, return_exceptions=True)
-        await worker.close()
+        with suppress(asyncio.CancelledError):  # a job that was about to be looked at when the worker was cancelled
+            await worker.close()

@@ -108,7 +108,7 @@ def _answer(child: "subprocess.Popen[str]") -> dict[str, Any]:
 
 
 def _told(error: Exception) -> str:
-    return "it took over 120 s" if isinstance(error, subprocess.TimeoutExpired) else str(error)
+    return "it took over 120 s" if isinstance(error, subprocess.TimeoutExpired) else str(error).replace(f"{ROOT}/", "")
 
 
 @contextmanager

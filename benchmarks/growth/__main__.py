@@ -15,7 +15,7 @@ from benchmarks.growth.facts import facts
 from benchmarks.growth.roster import ROSTER
 from benchmarks.machine import machine
 from benchmarks.picture import panels
-from benchmarks.report import table
+from benchmarks.report import number, table
 
 __all__ = ["grid"]
 
@@ -33,7 +33,7 @@ def main() -> int:
         print(f"{row.name}: {time.monotonic() - began:.0f} s", file=sys.stderr, flush=True)
         print(f"\n{curves[row.name].title}\n\n{grid(curves[row.name])}\n\n{row.bends}", flush=True)
     if arguments.out:
-        _write(arguments.out, curves, facts(arguments.share))
+        _write(arguments.out, arguments.share, curves, facts(arguments.share))
     return 0 if all(curve.kept() for curve in curves.values()) else 1
 
 
@@ -41,15 +41,8 @@ def grid(curve: Curve) -> str:
     """Return the table of a curve: a row for each line, a column for each place."""
     places = list(dict.fromkeys(place for line in curve.lines.values() for place, _ in line))
     head = [f"{curve.y} by {curve.x}", *(f"{place:,g}" if place < 1e6 else f"{place:,.0f}" for place in places), "last to first"]
-    rows = [
-        [name, *(_number(dict(line)[place]) for place in places), f"{growth(line):.2f}{'' if line[-1][1] >= line[0][1] else ' less'}"]
-        for name, line in curve.lines.items()
-    ]
+    rows = [[name, *(number(dict(line)[place]) for place in places), f"{growth(line):.2g} ×"] for name, line in curve.lines.items()]
     return table(head, rows)
-
-
-def _number(value: float) -> str:
-    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -60,9 +53,9 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _write(path: Path, curves: Mapping[str, Curve], costs: Mapping[str, float]) -> None:
+def _write(path: Path, share: float, curves: Mapping[str, Curve], costs: Mapping[str, float]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    told = {"machine": machine(), "facts": costs, "curves": {name: asdict(curve) for name, curve in curves.items()}}
+    told = {"machine": machine(), "share": share, "facts": costs, "curves": {name: asdict(curve) for name, curve in curves.items()}}
     path.write_text(json.dumps(told, indent=1) + "\n")
     path.with_suffix(".svg").write_text(panels([(curve.title, curve.x, curve.y, curve.lines) for curve in curves.values()]))
 

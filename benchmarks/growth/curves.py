@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import pairwise
+from math import log
 from statistics import median
 from typing import Any
 
@@ -20,7 +21,7 @@ class Curve:
         x: what there is more and more of.
         y: what is measured, with its unit.
         lines: points by name; of each, the median of its rounds.
-        most: how many times the least point of a line its greatest may be, where that is promised.
+        most: how many times its first point the last one of a line may be, where that is promised.
         promised: the beginnings of the names of the lines that this is promised of.
         facts: other figures that came with it.
     """
@@ -39,14 +40,13 @@ class Curve:
 
 
 def growth(line: Line) -> float:
-    """Return by how much the last point differs from the first, as a factor of at least 1."""
-    first, last = line[0][1], line[-1][1]
-    return max(first, last) / min(first, last)
+    """Return how many times the first point the last one is."""
+    return line[-1][1] / line[0][1]
 
 
 def steepest(line: Line) -> tuple[float, float]:
     """Return between which two points, next to each other, a line changes most."""
-    (start, _), (end, _) = max(pairwise(line), key=growth)
+    (start, _), (end, _) = max(pairwise(line), key=lambda pair: abs(log(growth(pair))))
     return start, end
 
 

@@ -21,6 +21,7 @@ __all__ = ["dead", "waiting"]
 _MOST = 1.5
 _SIZES = (100, 1)
 _LEAST = 1_000
+_WARM = 5
 
 
 def waiting(share: float) -> Curve:
@@ -44,7 +45,7 @@ def _curve(title: str, x: str, made: Callable[[Bus, int], Awaitable[None]], shar
     facts: dict[str, float] = {}
     for store in STORES:
         with homes(store) as home, on_one_core():
-            found = anyio.run(_measured, store, home, depths, made, max(10, int(60 * share)), facts)
+            found = anyio.run(_measured, store, home, depths, made, max(20, int(60 * share)), facts)
         lines.update({f"{store}: {name}": line for name, line in found.items()})
     return Curve(title, x, "ms", lines, _MOST, tuple(f"{store}: claim" for store in STORES), facts)
 
@@ -64,7 +65,9 @@ async def _measured(
         gc.freeze()  # what waits in memory is no garbage: looking through it again and again is no cost of a claim
         try:
             held: dict[Any, Any] = {}
-            for _ in range(rounds):
+            for number in range(_WARM + rounds):
+                if number == _WARM:
+                    seen.clear()  # what filling left to do is done
                 for depth, bus in buses.items():
                     await _round(bus, depth, seen, held)
         finally:

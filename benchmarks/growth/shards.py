@@ -34,7 +34,7 @@ def shards(share: float) -> Curve:
                 busy = [_busy(node) - then for node, then in zip(nodes, before, strict=True)]
                 seen.setdefault(many, []).append((number / span(answers), 100 * max(busy) / sum(busy)))
     lines = {"one worker drains, messages/s": [(many, median(rate for rate, _ in each)) for many, each in seen.items()]}
-    facts = {f"busiest node's per cent of the work, {many} shards": median(part for _, part in each) for many, each in seen.items()}
+    facts = {f"busiest node's per cent of the work at {many}": median(part for _, part in each) for many, each in seen.items()}
     return Curve("Shards on a cluster of three nodes", "shards", "messages/s", lines, facts=facts)
 
 
