@@ -185,7 +185,8 @@ def _growth(growth: Mapping[str, Any]) -> list[str]:
 
 
 _SCALE = """What the measured figures mean in a day. The busiest moment of a day is taken for 8/3 of its mean, and no part is to be
-busier than 70 % then: above that, waits grow faster than what comes. **Bold** is what breaks first in the store itself."""
+busier than 70 % then: above that, waits grow faster than what comes. **Bold** is what breaks first in the store itself. Each file or
+node takes a core of its own, and the memory or disk of the last column between them; one worker process takes one core."""
 
 
 def put(page: str, figures: str) -> str:

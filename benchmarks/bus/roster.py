@@ -76,6 +76,7 @@ ROSTER: tuple[Row, ...] = (
             settings="notifier and worker on asyncio: checked, composed, rendered from a template, sent by a channel that does nothing"
             f"{f', durability {durability}' if durability else ''}; 100 senders",
             promise=_OURS,
+            killed="everything" if store == "memory" else "nothing lost",
             options={"store": store, "durability": durability, "loop": "asyncio"},
             phases=_QUEUE if store == "memory" else (*_QUEUE, "latency"),
             count=5_000,

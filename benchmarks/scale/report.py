@@ -19,6 +19,7 @@ def told(figures: Mapping[str, Any], growth: Mapping[str, Any]) -> str:
     sqlite, redis = measured("sqlite", figures, growth), measured("redis", figures, growth)
     return "\n\n".join(
         [
+            _costs(sqlite, redis, growth["facts"]["fsyncs a second"]),
             _limits(sqlite, redis),
             _plans(sqlite, redis),
             _days(sqlite),
@@ -31,6 +32,23 @@ def _short(number: float) -> str:
         if number >= size:
             return f"{number / size:.3g} {word}"
     return f"{number:,.0f}"
+
+
+def _costs(sqlite: Measured, redis: Measured, fsyncs: float) -> str:
+    def micro(seconds: float | None) -> str:
+        return "" if seconds is None else f"{number(1e6 * seconds)} µs"
+
+    rows = [
+        ["to enqueue it, with many others", micro(sqlite.enqueue), micro(redis.enqueue)],
+        ["to enqueue it alone", micro(sqlite.alone), micro(redis.alone)],
+        ["a write that the disk confirms", micro(1 / fsyncs), ""],
+        ["to claim and ack it, with the worker's own time", micro(sqlite.drain), micro(redis.drain)],
+        ["of the server's core, in and out", "", micro(redis.core)],
+        ["over the network, in and out", "", f"{number(redis.network or 0)} B"],
+        ["while it waits", f"{number(sqlite.weight)} B of the file", f"{number(redis.weight)} B of memory"],
+        *([f"of a worker's core, to render it and send it by {each}", micro(cost), micro(cost)] for each, cost in sqlite.work.items()),
+    ]
+    return table(["what a message takes", "SQLite", "Redis"], rows)
 
 
 def _limits(sqlite: Measured, redis: Measured) -> str:
