@@ -33,7 +33,7 @@ def takes(kind: type, what: str, *, optional: bool = False) -> Callable[[Any, An
     """Return the attrs validator of a field that takes this *kind*; if *optional*, None too."""
 
     def check(_: object, attribute: Any, value: object) -> None:
-        if not (optional and value is None):
+        if type(value) is not kind and not (optional and value is None):
             expect(attribute.name, value, kind, what)
 
     return check

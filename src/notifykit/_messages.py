@@ -156,9 +156,15 @@ class Address:
 
 def _addresses(raw: Mapping[str, Any]) -> Mapping[str, tuple[Any, ...]]:
     """Return every channel's addresses as a tuple; a list or tuple of addresses stays several."""
-    expect("addresses", raw, Mapping, 'a mapping from channels to addresses, as {"email": "ada@example.com"}')
+    if type(raw) is not dict:
+        expect("addresses", raw, Mapping, 'a mapping from channels to addresses, as {"email": "ada@example.com"}')
     several = {channel: tuple(each) if isinstance(each, list | tuple) else (each,) for channel, each in raw.items() if each is not None}
     return MappingProxyType({channel: each for channel, each in several.items() if each})
+
+
+def _variables(_: object, __: object, value: object) -> None:
+    if value is not _NOTHING and type(value) is not dict:
+        expect("variables", value, Mapping, "a mapping of names to values")
 
 
 @frozen
@@ -180,7 +186,7 @@ class Recipient:
     addresses: Mapping[str, tuple[Any, ...]] = field(factory=dict, converter=_addresses, repr=False)
     locale: str | None = field(default=None, validator=takes(str, "a tag such as 'cs-CZ'", optional=True))
     timezone: str | None = field(default=None, validator=takes(str, "the name of a zone, such as 'Europe/Prague'", optional=True))
-    variables: Mapping[str, Any] = field(default=_NOTHING, repr=False, validator=takes(Mapping, "a mapping of names to values"))
+    variables: Mapping[str, Any] = field(default=_NOTHING, repr=False, validator=_variables)
 
 
 @frozen
