@@ -199,7 +199,7 @@ def test_every_fault_is_named_in_one_error() -> None:
         "unsubscribe links need unsubscribe.key too": "",
         "NOTIFYKIT_LOGGING_JSON takes yes or no": "",
         "NOTIFYKIT_LOGGING_LEVEL takes DEBUG": "",
-        "NOTIFYKIT_TEMPLATES names a folder that is not there": "",
+        "NOTIFYKIT_TEMPLATES names a folder that is not there, or may not be entered": "",
     }.items():
         assert any(line.startswith(f"- {beginning}") and says in line for line in lines), beginning
 
@@ -354,3 +354,8 @@ def test_a_setting_and_its_variable_are_one(path: str) -> None:
 
 def test_every_kind_of_setting_is_used() -> None:
     assert {each.kind for each in SETTINGS.values()} == set(Kind)
+
+
+def test_a_folder_that_cannot_even_be_looked_at_is_a_fault() -> None:
+    said = refused(lambda: Notifier.from_env({**LEAST, "NOTIFYKIT_BUS": "memory://", "NOTIFYKIT_TEMPLATES": "x" * 300}))
+    assert said == "the configuration has a fault: NOTIFYKIT_TEMPLATES names a folder that is not there, or may not be entered"

@@ -269,3 +269,14 @@ def test_a_description_says_what_the_template_is_for() -> None:
 def test_a_description_that_means_nothing_is_an_error(toml: str) -> None:
     with pytest.raises(TemplateSyntaxError, match=r"t/template\.toml"):
         JinjaRenderer({"t/k.text.j2": "", "t/template.toml": toml}, built_in=False).describe("t")
+
+
+def test_a_folder_that_is_not_there_or_cannot_be_looked_at_is_an_error_that_says_where_it_was_sought() -> None:
+    with pytest.raises(ConfigurationError, match="there is no template folder gone in ") as raised:
+        JinjaRenderer("gone").templates()
+    assert f"in {Path.cwd()}: give a path that does not depend on where the program starts" in str(raised.value)
+    with pytest.raises(ConfigurationError) as raised:
+        JinjaRenderer("/gone").templates()
+    assert str(raised.value) == "there is no template folder /gone"
+    with pytest.raises(ConfigurationError, match="cannot be read: File name too long"):
+        JinjaRenderer("x" * 300).templates()

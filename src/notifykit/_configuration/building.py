@@ -91,8 +91,8 @@ class _Building:
             return None
         if found.setting.kind in (Kind.FOLDER, Kind.FOLDERS):
             folders = [value] if isinstance(value, str) else value
-            if not all(Path(each).is_dir() for each in folders):
-                self._faults.append(f"{found.origin} names a folder that is not there")
+            if not all(map(_is_folder, folders)):
+                self._faults.append(f"{found.origin} names a folder that is not there, or may not be entered")
         return value
 
     def _names(self, table: str) -> list[str]:
@@ -181,6 +181,13 @@ class _Building:
         if facts:
             handler = json_handler() if facts.get("json") else logging.StreamHandler()
             logging.basicConfig(level=facts.get("level", "INFO").upper(), handlers=[handler])
+
+
+def _is_folder(name: str) -> bool:
+    try:
+        return Path(name).is_dir()
+    except OSError:
+        return False
 
 
 def _told(faults: Sequence[str]) -> str:

@@ -40,9 +40,9 @@ class _Tree:
     name: str
 
     def paths(self) -> Mapping[str, float]:
-        if not self.root.is_dir():
-            raise ConfigurationError(f"there is no template folder {self.name}{self._from}")
         try:
+            if not self.root.is_dir():  # also raises: below a folder that may not be entered
+                raise ConfigurationError(f"there is no template folder {self.name}{self._from}")
             return dict(_walk(self.root, "", ()))
         except OSError as error:
             raise ConfigurationError(f"the template folder {self.name} cannot be read: {_reason(error)}") from None
