@@ -1,12 +1,13 @@
 """What a bus stores and hands out: envelopes, claims, stored messages, and the answers of its operations."""
 
 import enum
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
+from typing import Any
 
 from attrs import field, frozen
 
-from notifykit._checks import expect
+from notifykit._checks import expect, takes
 from notifykit._clock import to_utc_or_none
 from notifykit._messages import Lane
 from notifykit.errors import ConfigurationError, PayloadTooLargeError
@@ -219,18 +220,26 @@ def _several(_: object, __: object, value: tuple[str, ...] | None) -> None:
         expect("ids", value, (tuple, list, set, frozenset), "a tuple of ids")
 
 
+_text = takes(str, "text", optional=True)
+
+
+def _member(kind: type[enum.Enum]) -> Callable[[Any, Any, Any], None]:
+    """Return the validator of a field that takes a member of *kind* or None: another value would match nothing, and say so to nobody."""
+    return takes(kind, f"a {kind.__name__}, as {kind.__name__}.{next(iter(kind)).name}", optional=True)
+
+
 @frozen(kw_only=True)
 class Filter:
     """Which stored messages are meant; None does not restrict. Times are those of death for dead ones, else ``due_at``."""
 
     ids: tuple[str, ...] | None = field(default=None, validator=_several)
-    channel: str | None = None
-    lane: Lane | None = None
-    recipient_id: str | None = None
-    template: str | None = None
-    group: str | None = None
-    state: State | None = None
-    reason: Reason | None = None
+    channel: str | None = field(default=None, validator=_text)
+    lane: Lane | None = field(default=None, validator=_member(Lane))
+    recipient_id: str | None = field(default=None, validator=_text)
+    template: str | None = field(default=None, validator=_text)
+    group: str | None = field(default=None, validator=_text)
+    state: State | None = field(default=None, validator=_member(State))
+    reason: Reason | None = field(default=None, validator=_member(Reason))
     since: datetime | None = field(default=None, converter=to_utc_or_none)
     until: datetime | None = field(default=None, converter=to_utc_or_none)
 

@@ -74,6 +74,8 @@ class UnsubscribeLinks:
         Raises:
             InvalidTokenError: it was not made with one of these keys, was changed, or has expired.
         """
+        if not isinstance(token, str):  # a query without one
+            raise InvalidTokenError("there is no unsubscribe token")
         raw = _decode(token)
         signature, payload = raw[:16], raw[16:]
         known = [hmac.compare_digest(signature, _sign(key, payload)) for key in (self.key, *self.old_keys)]

@@ -1,7 +1,8 @@
 """Arguments of a wrong type or name are refused at once, in words that say what to write instead."""
 
 import threading
-from collections.abc import Callable
+import traceback
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -11,10 +12,26 @@ import anyio.to_thread
 import pytest
 
 import notifykit.blocking
-from notifykit import ChannelPolicy, EmailChannel, Notifier, Recipient, RetryPolicy, TelegramChannel, fallback
+from notifykit import (
+    Address,
+    ChannelPolicy,
+    Content,
+    EmailChannel,
+    Lane,
+    Markup,
+    Message,
+    Notifier,
+    Part,
+    Recipient,
+    RetryPolicy,
+    TelegramChannel,
+    UnsubscribeLinks,
+    fallback,
+)
 from notifykit._claims import Filter
+from notifykit.abc import Channel
 from notifykit.buses.memory import MemoryBus
-from notifykit.errors import BusClosedError, ConfigurationError, MissingPartError, UnknownPluginError
+from notifykit.errors import BrokenPluginError, BusClosedError, ConfigurationError, InvalidTokenError, MissingPartError, UnknownPluginError
 
 TEMPLATES = {"hello/email.subject.j2": "Hello", "hello/email.text.j2": "Hello {{ name }}", "hello/telegram.text.j2": "Hello {{ name }}"}
 CHANNELS = {"email": "console://email", "telegram": "console://telegram"}
@@ -57,6 +74,9 @@ CONSTRUCTED: dict[str, tuple[Callable[[], object], str]] = {
     "a number for a locale": (lambda: Recipient("1", {}, locale=5), "locale takes a tag such as 'cs-CZ', not int"),  # type: ignore[arg-type]
     "a list for a fallback": (lambda: fallback(["email", "push"]), "fallback('push', 'email')"),  # type: ignore[arg-type]
     "one id for several": (lambda: Filter(ids="message"), "ids takes a tuple of ids"),  # type: ignore[arg-type]
+    "the text of a lane": (lambda: Filter(lane="campaign"), "lane takes a Lane, as Lane.TRANSACTIONAL, not str"),  # type: ignore[arg-type]
+    "the text of a reason": (lambda: Filter(reason="failed"), "reason takes a Reason, as Reason.FAILED, not str"),  # type: ignore[arg-type]
+    "a number for a channel": (lambda: Filter(channel=5), "channel takes text, not int"),  # type: ignore[arg-type]
     "a port in a host": (lambda: EmailChannel("mail.example:587", sender="a@example.com"), "EmailChannel('mail.example', 587)"),
     "no token": (lambda: TelegramChannel(None), "TelegramChannel takes the bot's token, as BotFather gives it (123456:ABC-DEF), not None"),  # type: ignore[arg-type]
 }
@@ -208,3 +228,48 @@ async def test_the_wrong_kind_of_with_names_the_right_one() -> None:
     with pytest.raises(ConfigurationError, match=r"write 'with', or take notifykit\.Notifier"):
         async with notifykit.blocking.Notifier(MemoryBus(), channels=CHANNELS):  # type: ignore[attr-defined]
             pass
+
+
+class Careless(Channel):
+    """A channel whose author has read nothing."""
+
+    kind = "sms"
+    parts: Mapping[str, Part] = {"text": Part(Markup.TEXT)}
+
+    def __init__(self, address: Any) -> None:
+        self._address = address
+
+    def parse_address(self, raw: Any) -> Any:
+        return self._address if self._address is not None else int(raw)
+
+    def send(self, address: Address, content: Content, message: Message) -> Any:
+        return "sent"
+
+
+@pytest.mark.anyio
+async def test_a_channel_that_keeps_no_contract_is_blamed_and_shows_no_address() -> None:
+    ada = Recipient("user:1", {"sms": "not a number"})
+    for address, says in {None: "ValueError in parse_address", "+1": "parse_address must return an Address, not str"}.items():
+        async with made(MemoryBus(), channels={"sms": Careless(address)}, templates={"hello/sms.text.j2": "Hello"}) as notifier:
+            with pytest.raises(BrokenPluginError, match=says) as raised:
+                await notifier.enqueue(ada, "hello")
+            assert "not a number" not in "".join(traceback.format_exception(raised.value))
+    async with made(MemoryBus(), channels={"sms": Careless(Address(1, "1"))}, templates={"hello/sms.text.j2": "Hello"}) as notifier:
+        (receipt,) = await notifier.send(ada, "hello")
+        assert "write 'async def send'" in str(receipt.error)
+
+
+@pytest.mark.anyio
+async def test_campaigns_take_their_own_options_alone_and_tokens_that_are_none_are_refused() -> None:
+    async with made(MemoryBus(), unsubscribe=UnsubscribeLinks("https://acme.example/u", "k" * 20)) as notifier:
+        for options, says in (
+            ({"lane": Lane.TRANSACTIONAL}, "no option lane"),
+            ({"rate": 5}, "rate takes"),
+            ({"batch_size": "5"}, "batch_size"),
+        ):
+            with pytest.raises(ConfigurationError, match=says):
+                await notifier.campaign("june", "hello", [ADA], {"name": "Ada"}, **options)
+        with pytest.raises(InvalidTokenError):
+            await notifier.unsubscribe(None)  # type: ignore[arg-type]
+        with pytest.raises(ConfigurationError, match="timeout takes a timedelta"):
+            await notifier.health(5)  # type: ignore[arg-type]

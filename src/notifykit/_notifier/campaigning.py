@@ -76,7 +76,11 @@ class Campaigning:
         """
         expect("group", group, str, "the campaign's name")
         expect("recipients", recipients, (Iterable, AsyncIterable), "several Recipients, or the ids of some")
-        chosen = options_of({**options, "lane": Lane.CAMPAIGN, "idempotency_key": f"campaign:{group}", "group": group})
+        if rate is not None:
+            expect("rate", rate, str, "a text such as '1000/hour'")
+        expect("batch_size", batch_size, int, "a whole number from 1 to 1000")
+        chosen = options_of(options, CampaignOptions.__annotations__)
+        chosen = evolve(chosen, lane=Lane.CAMPAIGN, idempotency_key=f"campaign:{group}", group=group)
         template, given = template_and_variables(notification, variables)
         choose(self.channels, self._composer.renderer.kinds(template), chosen.via, template)
         await check_files(chosen.attachments, self._find_attachment)

@@ -110,13 +110,12 @@ class Options:
             raise ConfigurationError("give due_at or delay, not both")
 
 
-def options_of(given: Mapping[str, Any]) -> Options:
-    """Return the options that a call was *given*.
+def options_of(given: Mapping[str, Any], known: Collection[str] = tuple(fields_dict(Options))) -> Options:
+    """Return the options that a call was *given*, which *known* lists.
 
     Raises:
         ConfigurationError: there is no such option, or it is of another type.
     """
-    known = fields_dict(Options)
     for name in given:
         if name not in known:
             near = "".join(f"; did you mean {each}?" for each in get_close_matches(name, known, 1, 0.6))

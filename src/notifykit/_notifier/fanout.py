@@ -4,10 +4,12 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from attrs import frozen
 
+from notifykit._checks import named
 from notifykit._fallback import Fallback
 from notifykit._messages import Address, Recipient
+from notifykit._worker.attempt import foreign
 from notifykit.abc import Channel
-from notifykit.errors import InvalidAddressError, MissingPartError, NoAddressError, UnknownChannelError
+from notifykit.errors import BrokenPluginError, InvalidAddressError, MissingPartError, NoAddressError, NotifykitError, UnknownChannelError
 
 __all__ = ["Target", "choose", "targets"]
 
@@ -51,6 +53,7 @@ def targets(recipient: Recipient, channels: Mapping[str, Channel], names: Sequen
     Raises:
         NoAddressError: none on any of them.
         InvalidAddressError: one does not parse.
+        BrokenPluginError: the channel does something else than parse it.
     """
     found = [Target(name, tuple(_addresses(recipient, name, channels[name]))) for name in names]
     if not any(each.addresses for each in found):
@@ -67,9 +70,16 @@ def _addresses(recipient: Recipient, name: str, channel: Channel) -> Iterator[Ad
     seen = set()
     for raw in recipient.addresses.get(name) or recipient.addresses.get(channel.kind) or ():
         try:
-            address = channel.parse_address(raw)
+            address: object = channel.parse_address(raw)
         except InvalidAddressError as error:
             raise InvalidAddressError(f"recipient {recipient.id}, channel {name}: {error}", channel=name) from error
+        except NotifykitError:
+            raise
+        except Exception as error:  # whose text may show the address
+            wrong = BrokenPluginError(f"channel {name}: {foreign(error)}: parse_address raises InvalidAddressError and nothing else", name)
+            raise wrong from None
+        if not isinstance(address, Address):
+            raise BrokenPluginError(f"channel {name}: parse_address must return an Address, not {named(address)}", name)
         if address.key not in seen:
             seen.add(address.key)
             yield address

@@ -47,6 +47,7 @@ class Operating:
 
         In a process that runs no worker it tells of the bus alone. Callable from any thread; it never raises for what it finds.
         """
+        expect("timeout", timeout, timedelta, "a timedelta, as timedelta(seconds=5)")
         loops = [loop for worker in tuple(self._workers) for loop in worker.loops]
         return await examine(self.bus, self.channels, loops, self._clock.monotonic(), timeout)
 

@@ -4,6 +4,7 @@ import time
 import traceback
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
+from typing import Any
 
 import anyio
 from attrs import frozen
@@ -12,7 +13,7 @@ from notifykit._messages import Content, Message
 from notifykit._worker.cancellation import is_astray
 from notifykit._worker.pieces import Sent
 from notifykit.abc import Channel, Renderer
-from notifykit.errors import NotifykitError, OutcomeUnknownError
+from notifykit.errors import NotifykitError, OutcomeUnknownError, PermanentError
 
 __all__ = ["Result", "attempt", "foreign", "render"]
 
@@ -71,7 +72,10 @@ async def _send(channel: Channel, message: Message, content: Content, timeout: t
     try:
         # What anyio.fail_after does, without a generator: every message passes here.
         with anyio.CancelScope(deadline=anyio.current_time() + timeout.total_seconds()) as scope:
-            answer: object = await channel.send(message.address, content, message)
+            sending: Any = channel.send(message.address, content, message)
+            if not hasattr(sending, "__await__"):
+                raise PermanentError("the channel's send is no async function: write 'async def send'")
+            answer: object = await sending
             provider_id = None if answer is None else str(answer)  # it was sent: an id of another type must not make it fail
         if scope.cancelled_caught:
             raise TimeoutError
