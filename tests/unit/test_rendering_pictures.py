@@ -66,7 +66,7 @@ async def test_a_mail_carries_them_and_one_of_the_calls_own_takes_their_place(tm
 
 def attached(folder: Path) -> list[list[tuple[str | None, bytes]]]:
     mails: list[EmailMessage] = [message_from_bytes(path.read_bytes(), policy=policy.default) for path in folder.iterdir()]
-    return sorted([(each.get_filename(), each.get_content()) for each in mail.iter_attachments()] for mail in mails)
+    return sorted([(each.get_filename(), each.get_content()) for each in mail.walk() if each.get_filename()] for mail in mails)
 
 
 def test_a_misspelt_picture_is_found_by_the_check_and_one_that_comes_with_the_call_is_not() -> None:
