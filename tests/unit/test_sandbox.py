@@ -11,7 +11,19 @@ import anyio
 import pytest
 from attrs import frozen
 
-from notifykit import ChannelPolicy, Lane, Markup, Notification, Notifier, Part, Recipient, fallback
+from notifykit import (
+    Attachment,
+    ChannelPolicy,
+    Lane,
+    Markup,
+    Notification,
+    Notifier,
+    Part,
+    Recipient,
+    TelegramChannel,
+    TelegramOptions,
+    fallback,
+)
 from notifykit import blocking as blocking_front
 from notifykit._claims import Reason
 from notifykit.buses.memory import MemoryBus
@@ -52,6 +64,29 @@ def sandbox(notifier):
 
 
 # what was sent
+
+
+@pytest.mark.anyio
+async def test_attachments_and_options_reach_the_outbox_as_the_real_channel_takes_them():
+    telegram = TelegramChannel("123456:AAF-secret_token")
+    notifier = Notifier(MemoryBus(), channels={"telegram": telegram}, templates={"hello/telegram.text.j2": "Hello"})
+    ada = Recipient("user:42", {"telegram": 123456789})
+    invoice = Attachment("invoice.pdf", b"%PDF")
+    with Sandbox(notifier) as sandbox:
+        await notifier.enqueue(ada, "hello", attachments=[invoice], options={"telegram": TelegramOptions(silent=True)})
+        await sandbox.drain()
+        sent = sandbox.assert_sent("hello")
+        assert (sent.attachments, sent.options) == ((invoice,), {"silent": True})
+        with pytest.raises(ConfigurationError, match="sillent"):
+            await notifier.enqueue(ada, "hello", options={"telegram": {"sillent": True}})
+
+
+@pytest.mark.anyio
+async def test_the_sandbox_of_synchronous_tests_says_that_it_is_in_an_event_loop(notifier):
+    with blocking.Sandbox(notifier) as sandbox:
+        for wait in (sandbox.work, sandbox.drain):
+            with pytest.raises(ConfigurationError, match="await"):
+                wait()
 
 
 @pytest.mark.anyio

@@ -10,8 +10,9 @@ import anyio
 from anyio.lowlevel import checkpoint
 from attrs import define, evolve, field
 
+from notifykit._attachments import Attachment
 from notifykit._claims import Claim, Claimed, Extended, Settled
-from notifykit._messages import Address, Content, Lane, Message
+from notifykit._messages import Address, Content, Lane, Message, Part
 from notifykit._outcomes import Settlement
 from notifykit.abc import Channel
 from notifykit.buses.memory import MemoryBus
@@ -108,12 +109,13 @@ class DeskBus(MemoryBus):
 
 
 class DeskChannel(Channel):
-    """Takes the place of a channel: its templates, addresses and limits are those of the real one, its sends are kept."""
+    """Takes the place of a channel: its templates, addresses, options and limits are those of the real one, its sends are kept."""
 
     def __init__(self, real: Channel, desk: Desk, bus: DeskBus | None = None, on_crash: anyio.Event | None = None) -> None:
         self.kind = real.kind  # type: ignore[misc]
         self.parts = real.parts  # type: ignore[misc]
         self.default_limits = real.default_limits  # type: ignore[misc]
+        self.carries_attachments = real.carries_attachments  # type: ignore[misc]
         self._real = real
         self._desk = desk
         self._bus = bus
@@ -125,6 +127,14 @@ class DeskChannel(Channel):
     def parse_address(self, raw: Any) -> Address:
         """Return what the real channel makes of it."""
         return self._real.parse_address(raw)
+
+    def parse_options(self, options: Mapping[str, Any], attachments: Sequence[Attachment] = ()) -> Mapping[str, Any]:
+        """Return what the real channel makes of them."""
+        return self._real.parse_options(options, attachments)
+
+    def parts_for(self, message: Message) -> Mapping[str, Part]:
+        """Return what the real channel renders."""
+        return self._real.parts_for(message)
 
     async def send(self, address: Address, content: Content, message: Message) -> str | None:
         """Keep it, or fail as the test has said; with a crash due, the worker gets no answer any more."""

@@ -5,6 +5,7 @@ from typing import Any
 
 from attrs import frozen
 
+from notifykit._attachments import Attachment
 from notifykit._codec import normalize
 from notifykit._messages import Content, Message, Recipient
 from notifykit._notifications import Notification, template_and_variables, template_name
@@ -53,6 +54,16 @@ class Sent:
     def address(self) -> Any:
         """The address, in the channel's canonical form."""
         return self.message.address.value
+
+    @property
+    def attachments(self) -> Sequence[Attachment]:
+        """The files that went with it, their data in place."""
+        return self.message.attachments
+
+    @property
+    def options(self) -> Mapping[str, Any]:
+        """What the channel was told of this message, as it understood it."""
+        return self.message.own_options
 
     def __getitem__(self, part: str) -> str:
         return self.content[part]
