@@ -1,6 +1,7 @@
 """Mistakes that were written down by somebody who knew the how-to pages and not the laws, and that no law caught at first."""
 
 import logging
+from typing import ClassVar
 
 from anyio.lowlevel import checkpoint
 from attrs import evolve
@@ -37,4 +38,16 @@ class LogsWhatItSends(WithFiles):
 class LogsWhomItSendsTo(WithFiles):
     async def send(self, address, content, message):
         _log.info("sending to %s", address.value)
+        return await super().send(address, content, message)
+
+
+@caught_by("options_go_with_their_own_message_only")
+class KeepsTheOptionsOfTheLastMessage(WithFiles):
+    kept: ClassVar = {}
+
+    async def _post(self, value, key):
+        return await super()._post({**value, **self.kept}, key)
+
+    async def send(self, address, content, message):
+        self.kept = {**self.kept, **message.own_options}
         return await super().send(address, content, message)

@@ -121,6 +121,23 @@ async def a_message_with_options_goes(case: ChannelCase) -> None:
             assert len(stand.provider.arrivals()) == 2 * number
 
 
+@channel_law(ACCEPTED)
+async def options_go_with_their_own_message_only(case: ChannelCase) -> None:
+    """What one message was told to do is not done to the next; seen where the same message goes out as the same bytes each time."""
+    async with on_trial(case) as stand:
+        plain = stand.message()
+        for _ in range(2):
+            await stand.send(message=plain)
+        first, second = (each.raw for each in stand.provider.arrivals()[-2:]) if len(stand.provider.arrivals()) > 1 else ("", " ")
+        if first != second:
+            return
+        for given in case.options:
+            queued = json.loads(json.dumps(dict(stand.channel.parse_options(given))))
+            await stand.send(message=stand.message(options={"on trial": queued}))
+            await stand.send(message=plain)
+            assert stand.arrived().raw == first, "the options of one message went with the next one"
+
+
 @channel_law(ACCEPTED, needs="names_messages")
 async def every_attempt_bears_the_same_key(case: ChannelCase) -> None:
     """The provider can tell a second attempt, which bears the same key, from a second message, which bears another."""
