@@ -14,6 +14,7 @@ from benchmarks.channels.roster import ROSTER as CHANNELS
 from benchmarks.channels.roster import Row as Delivery
 from benchmarks.channels.runner import Figure as Delivered
 from benchmarks.channels.runner import run as run_channels
+from benchmarks.environments import versions
 from benchmarks.machine import machine
 from benchmarks.report import bars
 from benchmarks.tables import SINKS, STORES, channel_table, faults_of, store_table
@@ -40,7 +41,7 @@ def main() -> int:
         _show(store, [row for row in rows if row.store == store], figures)
         _show_channels(store, [row for row in deliveries if row.sink == store], delivered)
     if arguments.out:
-        _write(arguments.out, {"rounds": arguments.rounds, "share": arguments.share}, rows, figures, delivered)
+        _write(arguments.out, {"rounds": arguments.rounds, "share": arguments.share}, rows, deliveries, figures, delivered)
     return any(figure.faults for figure in [*(each for phases in figures.values() for each in phases.values()), *delivered.values()])
 
 
@@ -84,12 +85,18 @@ def _show_channels(sink: str, rows: list[Delivery], figures: dict[str, Delivered
 
 
 def _write(
-    folder: Path, how: dict[str, float], rows: list[Row], figures: dict[str, dict[str, Figure]], delivered: dict[str, Delivered]
+    folder: Path,
+    how: dict[str, float],
+    rows: list[Row],
+    deliveries: list[Delivery],
+    figures: dict[str, dict[str, Figure]],
+    delivered: dict[str, Delivered],
 ) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     facts: dict[str, Any] = {
         "machine": machine(),
         **how,
+        "versions": {row.name: versions(row.requires) for row in [*rows, *deliveries] if row.requires},
         "figures": {name: {phase: asdict(figure) for phase, figure in phases.items()} for name, phases in figures.items()},
         "deliveries": {name: asdict(figure) for name, figure in delivered.items()},
     }

@@ -143,7 +143,7 @@ def _ahead(results: Mapping[str, Any]) -> str:
 
 def _queues(results: Mapping[str, Any]) -> list[str]:
     parts = ["## Queues", "Messages a second, the median of the rounds; in brackets as a share of the fastest row of the table."]
-    rows = []
+    rows, versions = [], results["figures"].get("versions", {})
     for store in STORES:
         found = _rows(results, store)
         if not found:
@@ -152,11 +152,11 @@ def _queues(results: Mapping[str, Any]) -> list[str]:
         parts += [f"### {store}", store_table(store, chosen, figures)]
         parts += ["\n".join(f"- {fault}" for fault in faults_of(chosen, figures))]
         parts += [f"![Drained from {store}](../_static/drained-{store}.svg)"]
-        rows += [[row.name, row.settings, row.promise, row.killed] for row, _ in found]
+        rows += [[row.name, versions.get(row.name, ""), row.settings, row.promise, row.killed] for row, _ in found]
     return [
         *parts,
         "### How each was set, and what it promises",
-        table(["row", "settings", "promise", "lost by a SIGKILL of its worker"], rows),
+        table(["row", "versions", "settings", "promise", "lost by a SIGKILL of its worker"], rows),
     ]
 
 
@@ -170,7 +170,13 @@ def _channels(results: Mapping[str, Any]) -> list[str]:
         rows = [row for row in CHANNELS if row.sink == sink and row.name in figures]
         if rows:
             parts += [f"### {_TITLES[sink]}", channel_table(sink, rows, figures)]
+            versions = results["figures"].get("versions", {})
+            parts.append("\n".join(f"- {row.name}: {row.settings}{_with(versions.get(row.name, ''))}" for row in rows))
     return parts if len(parts) > 2 else []
+
+
+def _with(versions: str) -> str:
+    return f" ({versions})" if versions else ""
 
 
 def _growth(growth: Mapping[str, Any]) -> list[str]:

@@ -77,7 +77,7 @@ def span(answers: list[dict[str, float]]) -> float:
 
 def producers(share: float) -> Curve:
     """Enqueue from 1 to 16 processes: one message after the other in each, and from 50 tasks in each."""
-    numbers = {"one by one": max(160, int(3_200 * share)), "at once": max(800, int(16_000 * share))}
+    numbers = {"one by one": max(160, int(1_600 * share)), "at once": max(800, int(16_000 * share))}
 
     def enqueued(crowd: Crowd, what: str, url: str, many: int) -> float:
         anyio.run(_filled, url, 0)  # the store is made
