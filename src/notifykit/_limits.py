@@ -43,8 +43,10 @@ def channel_windows(channel: str, notation: str, lane: Lane) -> Sequence[Window]
 
 def address_windows(channel: str, notation: str, address: Address) -> Sequence[Window]:
     """Return the windows of one address; its key is hashed, so that no address lies in the ledger's keys."""
+    if not (limits := parse_limits(notation)):
+        return []
     digest = blake2b(address.key.encode(errors="surrogatepass"), digest_size=16).hexdigest()
-    return [Window(f"limit:{channel}:{_seconds(period)}:{digest}", limit, period) for limit, period in parse_limits(notation)]
+    return [Window(f"limit:{channel}:{_seconds(period)}:{digest}", limit, period) for limit, period in limits]
 
 
 def _seconds(period: timedelta) -> int:

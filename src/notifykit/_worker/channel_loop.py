@@ -202,6 +202,8 @@ class ChannelLoop:
             return None
 
     def _tell(self, ended: list[Conclusion], settled: tuple[Settled, ...]) -> None:
+        if not self._sender.observers:
+            return
         for conclusion, answer in zip(ended, settled, strict=True):
             tell(self._sender.observers, event_of(conclusion, answer))
 
