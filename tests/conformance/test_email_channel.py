@@ -23,9 +23,13 @@ STEPS = {
 
 
 def files_of(data):
-    """Read the attachments as mail programs do."""
-    mail = message_from_bytes(data, policy=default)
-    return [ArrivedFile(each.get_filename(), each.get_payload(decode=True), each.get_content_type()) for each in mail.iter_attachments()]
+    """Read the attachments as mail programs do; the newer policy, which is slow, reads their names only."""
+    parts = [each for each in message_from_bytes(data, policy=compat32).walk() if each.get_content_disposition() == "attachment"]
+    told = [default.header_factory("Content-Disposition", "".join(each["Content-Disposition"].splitlines())) for each in parts]
+    return [
+        ArrivedFile(field.params["filename"], each.get_payload(decode=True), each.get_content_type())
+        for field, each in zip(told, parts, strict=True)
+    ]
 
 
 class MailServer(Provider):
