@@ -99,9 +99,7 @@ class _Away:
 
     def __init__(self) -> None:
         self.calls = 0
-        self._portal_context: AbstractContextManager[BlockingPortal] = anyio.from_thread.start_blocking_portal(
-            "asyncio", name="notifykit-smtp"
-        )
+        self._portal_context: AbstractContextManager[BlockingPortal] = anyio.from_thread.start_blocking_portal("asyncio")
         self._loop: Loop = self._portal_context.__enter__().call(_running_loop)
 
     def stop(self) -> None:
@@ -143,6 +141,7 @@ class _Away:
 
 
 async def _running_loop() -> Loop:
+    threading.current_thread().name = "notifykit-smtp"  # which portals of the oldest anyio do not take as an argument
     return asyncio.get_running_loop()
 
 
