@@ -68,8 +68,9 @@ async def _measured(
             for number in range(_WARM + rounds):
                 if number == _WARM:
                     seen.clear()  # what filling left to do is done
-                for depth, bus in buses.items():
-                    await _round(bus, depth, seen, held)
+                for place in range(len(depths)):  # none is always the first
+                    depth = depths[(place + number) % len(depths)]
+                    await _round(buses[depth], depth, seen, held)
         finally:
             gc.unfreeze()
     return {name: [(depth, median(seen[name, depth])) for depth in depths] for name in dict.fromkeys(each for each, _ in seen)}
