@@ -41,6 +41,9 @@ class Lane(enum.Enum):
     TRANSACTIONAL = "transactional"
     CAMPAIGN = "campaign"
 
+    # Every message is looked up by its lane several times, and an Enum's own hash is Python: that of its name.
+    __hash__ = object.__hash__
+
 
 class Delivery(enum.Enum):
     """What a crash between sending and settling may do to a message."""
