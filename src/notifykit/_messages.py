@@ -41,8 +41,9 @@ class Lane(enum.Enum):
     TRANSACTIONAL = "transactional"
     CAMPAIGN = "campaign"
 
-    # Every message is looked up by its lane several times, and an Enum's own hash is Python: that of its name.
-    __hash__ = object.__hash__
+
+# Every message is looked up by its lane several times, and an Enum's own hash is Python: that of its name.
+Lane.__hash__ = object.__hash__  # type: ignore[method-assign]
 
 
 class Delivery(enum.Enum):
