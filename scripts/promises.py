@@ -141,7 +141,7 @@ def testing() -> None:
     assert notifykit.testing.conformance.BusTests
 
 
-_CHANNELS: dict[Callable[[], None], str] = {email: "aiosmtplib", telegram: "httpx", push: "pywebpush", webhook: "httpx", apprise: "apprise"}
+_CHANNELS: dict[Callable[[], None], str] = {email: "aiosmtplib", telegram: "h11", push: "pywebpush", webhook: "h11", apprise: "apprise"}
 _PROMISES = {
     each.__name__: each for each in (email, telegram, push, webhook, apprise, redis, html, i18n, prometheus, otel, cli, trio, testing)
 }

@@ -22,8 +22,10 @@ MODULES_OF = {
     "opentelemetry-api": "opentelemetry",
     "prometheus-client": "prometheus_client",
 }
-BY_WAY_OF_AN_EXTRA = {"certifi", "cryptography", "http_ece", "py_vapid", "h11", "httpcore", "hiredis", "markupsafe", "trio"}
+BY_WAY_OF_AN_EXTRA = {"cryptography", "http_ece", "py_vapid", "hiredis", "markupsafe", "trio"}
 """What comes with an optional dependency, always."""
+OF_THE_CALLER = {"httpx"}
+"""What is imported only with an object of it in hand."""
 
 TIED_TO_A_LOOP = {
     "_worker/cancellation.py",  # only asyncio hands on the cancellation of others
@@ -42,7 +44,7 @@ def optional() -> set[str]:
     """Return the modules of the declared optional dependencies."""
     extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
     names = {re.split(r"[^A-Za-z0-9_-]", each, maxsplit=1)[0] for requirements in extras.values() for each in requirements}
-    return {MODULES_OF.get(name, name.replace("-", "_")) for name in names - {"notifykit"}} | BY_WAY_OF_AN_EXTRA
+    return {MODULES_OF.get(name, name.replace("-", "_")) for name in names - {"notifykit"}} | BY_WAY_OF_AN_EXTRA | OF_THE_CALLER
 
 
 def imported(node: ast.AST) -> list[str]:

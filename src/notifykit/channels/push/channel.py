@@ -80,7 +80,7 @@ class PushChannel(Channel):
         resolver: "Resolver | None" = None,
         clock: Clock | None = None,
     ) -> None:
-        require("push", "httpx", "pywebpush", "py_vapid", "cryptography")
+        require("push", "h11", "certifi", "pywebpush", "py_vapid", "cryptography")
         if not _SUBJECT.fullmatch(subject):
             raise ConfigurationError(
                 "subject is mailto:ops@example.com or an https URL: the push service writes there when something is wrong"

@@ -61,8 +61,8 @@ class TelegramChannel(Channel):
         timeout: for one request.
         connect_timeout: for its connection.
         ssl_context: to trust another authority than the usual ones.
-        transport: an ``httpx.AsyncBaseTransport``, for example ``httpx.AsyncHTTPTransport(proxy="socks5://…")``. Tracers that
-            patch httpx's own transports record URLs, and with them the token.
+        transport: an ``httpx.AsyncBaseTransport`` of your own httpx, for example ``httpx.AsyncHTTPTransport(proxy="socks5://…")``.
+            Tracers that patch httpx's own transports record URLs, and with them the token.
         clock: where the time comes from.
 
     Raises: ConfigurationError, MissingExtraError.
@@ -88,7 +88,7 @@ class TelegramChannel(Channel):
         transport: "httpx.AsyncBaseTransport | None" = None,
         clock: Clock | None = None,
     ) -> None:
-        require("telegram", "httpx")
+        require("telegram", "h11", "certifi")
         expect("TelegramChannel", token, (str, Secret), "the bot's token, as BotFather gives it (123456:ABC-DEF)")
         secret = Secret(token)
         if not _TOKEN.fullmatch(secret.reveal()):

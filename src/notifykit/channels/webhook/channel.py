@@ -61,7 +61,7 @@ class WebhookChannel(Channel):
         resolver: "Resolver | None" = None,
         clock: Clock | None = None,
     ) -> None:
-        require("webhook", "httpx")
+        require("webhook", "h11", "certifi")
         if isinstance(allow_hosts, str):
             raise ConfigurationError("allow_hosts is a list of host names")
         self._secrets = load_secrets(secret)
