@@ -38,7 +38,7 @@ from notifykit._worker.signals import stop_on_signals
 from notifykit._worker.worker import Worker
 from notifykit.abc import Bus, Channel, Clock, Ledger, Renderer
 from notifykit.buses.memory import MemoryBus
-from notifykit.errors import ConfigurationError
+from notifykit.errors import BusClosedError, BusError, ConfigurationError
 from notifykit.events import Observer
 from notifykit.rendering import JinjaRenderer, SourceLike
 
@@ -327,12 +327,18 @@ class Notifier(Configured, Relaying, Campaigning, Operating):
         return await found(recipient, self._find_recipient)
 
     async def _needs_the_bus(self) -> None:
-        """Find out before anything is tried that nobody has opened the bus.
+        """Find out before anything is tried that nobody has opened the bus; one that is away is waited for by who works.
 
         Raises: BusClosedError.
         """
-        if not self._is_open:
+        if self._is_open:
+            return
+        try:
             await self.bus.get("")
+        except BusClosedError:
+            raise
+        except BusError:
+            return
 
     def _retaining(self) -> AbstractAsyncContextManager[None]:
         return retaining(self.bus, self.channels, self._keep_dead_letters, self._clock)
