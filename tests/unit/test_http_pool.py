@@ -2,18 +2,21 @@
 
 import socket
 import ssl
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 
 import anyio
+import anyio.lowlevel
 import h11
 import pytest
+import trustme
 from anyio.abc import ByteStream, SocketAttribute
+from anyio.streams.tls import TLSStream
 
 from notifykit.channels._http.answers import Answer
-from notifykit.channels._http.connecting import Connector
+from notifykit.channels._http.connecting import Connector, Origin
 from notifykit.channels._http.connection import Connection
-from notifykit.channels._http.faults import Progress
+from notifykit.channels._http.faults import ConnectError, Progress
 from notifykit.channels._http.pool import Pool
 from tests._http_server import Conversation, HttpServer, head, reply
 
@@ -184,3 +187,98 @@ async def test_a_request_that_was_cut_off_unanswered_did_not_go_out() -> None:
         await connection.exchange("/", {"Host": "a", "Content-Length": "1"}, b"x", progress, [])
     assert not progress.gone(caught.value)
     await connection.aclose()
+
+
+class SpeakingTls(HangingUp):
+    """A peer that speaks TLS, and whose answer comes in one piece with the TLS record after it."""
+
+    def __init__(self, authority: trustme.CA, answer: bytes, more: bytes) -> None:
+        super().__init__(b"")
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        authority.issue_cert("127.0.0.1").configure_cert(context)
+        self._records = (answer, more)
+        self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+        self._tls = context.wrap_bio(self._incoming, self._outgoing, server_side=True)
+        self._greeted = False
+
+    async def send(self, item: bytes) -> None:
+        self._incoming.write(item)
+        try:
+            if not self._greeted:
+                self._tls.do_handshake()
+                self._greeted = True
+            self._tls.read()
+        except ssl.SSLWantReadError:
+            return
+        for each in filter(None, self._records):
+            self._tls.write(each)
+
+    async def receive(self, max_bytes: int = 65536) -> bytes:
+        return self._outgoing.read()
+
+
+@pytest.mark.parametrize(("more", "quiet"), [(b"", True), (NOT_ASKED, False)])
+async def test_a_tls_record_that_came_with_the_answer_unasked_is_seen(more: bytes, quiet: bool) -> None:
+    authority = trustme.CA()
+    context = ssl.create_default_context()
+    authority.configure_trust(context)
+    peer = SpeakingTls(authority, head(200, {"Content-Length": "0"}), more)
+    connection = Connection(await TLSStream.wrap(peer, hostname="127.0.0.1", ssl_context=context, standard_compatible=False))
+    answer = await connection.exchange("/", {"Host": "a", "Content-Length": "1"}, b"x", Progress(), [])
+    assert (answer.status, connection.renew(), connection.is_quiet()) == (200, True, quiet)
+    await connection.aclose()
+
+
+class Counting(Connector):
+    """Keeps the streams that it opened, and calls *before* it opens another."""
+
+    def __init__(self, before: Callable[[], Awaitable[None]] = anyio.lowlevel.checkpoint) -> None:
+        super().__init__(ssl.create_default_context(), 5)
+        self.opened: list[ByteStream] = []
+        self.before = before
+
+    async def connect(self, origin: Origin) -> ByteStream:
+        await self.before()
+        self.opened.append(await super().connect(origin))
+        return self.opened[-1]
+
+    def open(self) -> list[ByteStream]:
+        return [each for each in self.opened if each.extra(SocketAttribute.raw_socket).fileno() != -1]
+
+
+async def test_a_connection_that_is_used_no_more_is_closed_even_if_there_is_no_other(server: HttpServer) -> None:
+    now = 100.0
+    connector = Counting()
+    patient = Pool(connector, monotonic=lambda: now)
+    await post(patient, server)
+    now = 200.0
+
+    async def refuse() -> None:
+        raise ConnectError
+
+    connector.before = refuse
+    with pytest.raises(ConnectError):
+        await post(patient, server)
+    assert connector.open() == []
+
+
+async def test_a_request_that_a_closed_pool_still_answers_leaves_no_connection_open(server: HttpServer) -> None:
+    connecting, closed = anyio.Event(), anyio.Event()
+
+    async def hold() -> None:
+        connecting.set()
+        await closed.wait()
+
+    connector = Counting(hold)
+    patient = Pool(connector)
+    async with anyio.create_task_group() as group:
+        group.start_soon(post, patient, server)
+        await connecting.wait()
+        await patient.aclose()
+        closed.set()
+    assert len(connector.opened) == 1
+    assert connector.open() == []
+    await post(patient, server)
+    await post(patient, server)
+    assert on(server) == [0, 1, 1]  # it may be used again
+    await patient.aclose()

@@ -1,6 +1,7 @@
 """One kept-open connection: h11 knows HTTP/1.1, anyio carries the bytes. Source of its rules: RFC 9112."""
 
 import selectors
+import ssl
 from collections.abc import Mapping
 
 import anyio
@@ -50,7 +51,17 @@ class Connection:
 
     def is_quiet(self) -> bool:
         """Return whether nothing came while nothing was asked: otherwise the server has hung up, or is out of step."""
-        return not self._incoming.select(0) and not (self._tls is not None and self._tls.pending())
+        if self._incoming.select(0):
+            return False
+        if self._tls is None:
+            return True
+        try:
+            self._tls.read(1)  # what came together with the answer waits in memory, where its ``pending`` does not look
+        except ssl.SSLWantReadError:
+            return True
+        except ssl.SSLError:
+            return False
+        return False
 
     async def aclose(self) -> None:
         """Close it, at once."""

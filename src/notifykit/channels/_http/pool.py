@@ -42,6 +42,8 @@ class Pool:
         self._idle: list[tuple[float, Origin, Connection]] = []
         """Until when, for whom; the one that has been idle for longest first."""
         self._busy: set[Connection] = set()
+        self._closings = 0
+        """How often it was closed: a connection from before is not kept, for nobody may come and close it."""
 
     async def exchange(self, url: str, headers: Mapping[str, str], body: bytes, progress: Progress, head: list[Answer]) -> Answer:
         """POST *body* and return the answer; *progress* and *head* tell how far it came when it fails."""
@@ -64,21 +66,25 @@ class Pool:
     async def _exchange(
         self, origin: Origin, target: str, headers: Mapping[str, str], body: bytes, progress: Progress, head: list[Answer]
     ) -> Answer:
-        reused, unfit = self._kept(origin)
-        connection = reused or Connection(await self._connector.connect(origin))
-        self._busy.add(connection)
+        closings = self._closings
+        connection, unfit = self._kept(origin)
         try:
-            for each in unfit:
-                await _close(each)
+            while unfit:
+                await _close(unfit.pop())
+            if connection is None:
+                connection = Connection(await self._connector.connect(origin))
+                self._busy.add(connection)
             answer = await connection.exchange(target, headers, body, progress, head)
-            if connection.renew() and len(self._idle) < self._most_idle:
+            if connection.renew() and closings == self._closings and len(self._idle) < self._most_idle:
                 self._busy.remove(connection)
                 self._idle.append((self._monotonic() + _LONGEST_IDLE, origin, connection))
             return answer
         finally:
-            if connection in self._busy:
+            if connection is not None and connection in self._busy:
                 self._busy.remove(connection)
-                await _close(connection)
+                unfit.append(connection)
+            for each in unfit:
+                await _close(each)
 
     def _kept(self, origin: Origin) -> tuple[Connection | None, list[Connection]]:
         """Take the connection to *origin* that was used last, and those that were idle for too long or are out of step."""
@@ -90,6 +96,7 @@ class Pool:
             if self._idle[place][1] == origin:
                 connection = self._idle.pop(place)[2]
                 if connection.is_quiet():
+                    self._busy.add(connection)
                     return connection, unfit
                 unfit.append(connection)
         return None, unfit
@@ -98,6 +105,7 @@ class Pool:
         """Close every connection; the pool may be used again."""
         connections = [*(connection for _, _, connection in self._idle), *self._busy]
         self._idle.clear()
+        self._closings += 1
         for each in connections:
             await _close(each)
 
