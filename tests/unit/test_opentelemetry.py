@@ -3,7 +3,7 @@
 import logging
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -19,7 +19,23 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import SpanKind, StatusCode
 
-from notifykit import ChannelPolicy, Lane, Message, Notifier, Recipient, RetryPolicy, constant, fallback, request
+from notifykit import (
+    Address,
+    Attachment,
+    ChannelPolicy,
+    Content,
+    Lane,
+    Message,
+    Notifier,
+    Part,
+    Recipient,
+    RetryPolicy,
+    constant,
+    fallback,
+    request,
+)
+from notifykit._notifier.tracing import Traced
+from notifykit.abc import Channel
 from notifykit.buses.memory import MemoryBus
 from notifykit.buses.sqlite import SQLiteBus
 from notifykit.errors import AddressMovedError, BusClosedError, PermanentError, TransientError
@@ -111,6 +127,43 @@ async def test_the_trace_goes_with_the_message_to_the_process_that_sends_it(
     assert dict(sent.attributes or {}) == {**common, "messaging.operation.name": "send", "messaging.operation.type": "process"}
     assert dict(failed.attributes or {}) == {**dict(sent.attributes or {}), "error.type": "TransientError"}
     assert (failed.status.status_code, failed.status.description) == (StatusCode.ERROR, "busy")
+
+
+class Courier(ScriptedChannel):
+    """Carries files, and says of each message what it is rendered to."""
+
+    carries_attachments = True
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.rendered: list[str] = []
+        self.files: list[tuple[str, bytes | None]] = []
+
+    def parts_for(self, message: Message) -> Mapping[str, Part]:
+        self.rendered.append(message.id)
+        return self.parts
+
+    async def send(self, address: Address, content: Content, message: Message) -> str | None:
+        self.files += [(each.name, each.data) for each in message.attachments]
+        return await super().send(address, content, message)
+
+
+@pytest.mark.parametrize("at_once", [True, False])
+async def test_a_traced_channel_sends_what_it_would_send_untraced(make: Callable[..., Notifier], at_once: bool) -> None:
+    channel = Courier()
+    async with make(channel) as notifier:
+        put = notifier.send if at_once else notifier.enqueue
+        (receipt,) = await put(ADA, "hello", via=["sms"], attachments=[Attachment("a.txt", b"file")])
+        if not at_once:
+            await notifier.drain()
+    assert channel.files == [("a.txt", b"file")]
+    assert receipt.message_id in channel.rendered
+
+
+def test_a_traced_channel_leaves_nothing_to_the_class_above() -> None:
+    owners = {"from_url", "open", "close"}  # who made it makes, opens and closes it
+    own = vars(Traced).keys() | vars(Traced(ScriptedChannel(), [])).keys()
+    assert {name for name in (*vars(Channel), *Channel.__annotations__) if not name.startswith("_")} - owners - own == set()
 
 
 async def test_each_message_of_a_batch_has_a_creation_of_its_own(make: Callable[..., Notifier], spans: InMemorySpanExporter) -> None:

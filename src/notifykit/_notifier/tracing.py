@@ -1,11 +1,12 @@
 """Traces that follow a message: around its enqueueing, in its body, around its sending."""
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from typing import Any, TypeVar
 
-from notifykit._messages import Address, Content, Message
+from notifykit._attachments import Attachment
+from notifykit._messages import Address, Content, Message, Part
 from notifykit.abc import Channel
 from notifykit.events import Observer, Tracer
 
@@ -38,12 +39,26 @@ class Traced(Channel):
     def __init__(self, channel: Channel, tracers: Sequence[Tracer]) -> None:
         self.kind = channel.kind  # type: ignore[misc]  # as its class has it
         self.parts = channel.parts  # type: ignore[misc]
+        self.default_limits = channel.default_limits  # type: ignore[misc]
+        self.carries_attachments = channel.carries_attachments  # type: ignore[misc]
         self._channel = channel
         self._tracers = tracers
 
     def parse_address(self, raw: Any) -> Address:
         """Parse as the channel does."""
         return self._channel.parse_address(raw)
+
+    def parse_options(self, options: Mapping[str, Any], attachments: Sequence[Attachment] = ()) -> Mapping[str, Any]:
+        """Parse as the channel does."""
+        return self._channel.parse_options(options, attachments)
+
+    def parts_for(self, message: Message) -> Mapping[str, Part]:
+        """Render what the channel renders."""
+        return self._channel.parts_for(message)
+
+    async def check(self) -> None:
+        """Check as the channel does."""
+        await self._channel.check()
 
     async def send(self, address: Address, content: Content, message: Message) -> str | None:
         """Send once, traced."""
