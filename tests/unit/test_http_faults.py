@@ -87,6 +87,7 @@ class Newcomer(httpx.ConnectTimeout):
     [
         (Newcomer(""), UNREACHABLE),
         (ForbiddenHostError(), UNSENDABLE),
+        (UnicodeEncodeError("ascii", "ü", 0, 1, "?"), UNSENDABLE),
         (TimeoutError(), NOT_SENT),
         (RuntimeError("?"), NOT_SENT),
         (anyio.BrokenResourceError(), NOT_SENT),

@@ -297,7 +297,16 @@ def test_a_token_that_is_none_is_refused_and_not_shown(token: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "base_url", ["", "api.telegram.org", "ftp://a.example", "https://a.example/?x=1", "https://u:p@a.example", "https://a.example/#x"]
+    "base_url",
+    [
+        "",
+        "api.telegram.org",
+        "ftp://a.example",
+        "https://a.example/?x=1",
+        "https://u:p@a.example",
+        "https://a.example/#x",
+        "https://a.example:65536",
+    ],
 )
 def test_a_base_url_that_is_none_is_refused(base_url: str) -> None:
     with pytest.raises(ConfigurationError):

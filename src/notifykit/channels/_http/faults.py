@@ -63,6 +63,7 @@ _LOSSES = {
     "UnsupportedProtocol": Loss.UNSENDABLE,
     "InvalidURL": Loss.UNSENDABLE,
     "LocalProtocolError": Loss.UNSENDABLE,
+    "UnicodeError": Loss.UNSENDABLE,
     "ForbiddenHostError": Loss.UNSENDABLE,
 }
 
@@ -88,6 +89,7 @@ _REASONS = {
     "UnsupportedProtocol": "neither http nor https",
     "InvalidURL": "its URL is invalid",
     "LocalProtocolError": "it is no valid HTTP request",
+    "UnicodeError": "it is no valid HTTP request",
 }
 _CERTIFICATES = {
     10: "it has expired",

@@ -213,7 +213,7 @@ class TelegramChannel(Channel):
 
 def _checked(base_url: str) -> str:
     match = _BASE_URL.fullmatch(base_url)
-    if match is None:
+    if match is None or (match[3] and int(match[3][1:]) > 65535):
         raise ConfigurationError("base_url is the root of a Bot API server, as in https://api.telegram.org or http://localhost:8081")
     if match[1] == "http" and match[2] not in _LOOPBACK:
         _log.warning("the Bot API's base_url is plain http to another machine: the bot's token goes over the network unencrypted")
