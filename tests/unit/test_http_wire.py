@@ -480,6 +480,22 @@ async def test_a_transport_of_the_callers_is_used_and_its_exceptions_are_told_ap
     assert third == Lost(Loss.UNREACHABLE, "Connection refused")
 
 
+async def test_a_transport_of_the_callers_may_try_again(server: HttpServer) -> None:
+    class TryingAgain(httpx.AsyncHTTPTransport):
+        async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+            refused = await super().handle_async_request(request)
+            await refused.aclose()
+            return await super().handle_async_request(request)
+
+    server.plays(reply(503), reply(200))
+    patient = wire(transport=TryingAgain())
+    answer = await patient.exchange(call(server))
+    await patient.close()
+    assert isinstance(answer, Answer)
+    assert answer.status == 200
+    assert [each.body for each in server.requests] == [b"secret body", b"secret body"]
+
+
 @pytest.mark.parametrize(("step", "length"), [(half_an_answer(200, b"half"), 4), (endless_body(200), ANSWER_LIMIT)])
 async def test_what_a_transport_of_the_callers_reads_is_cut_off_alike(server: HttpServer, step: Step, length: int) -> None:
     server.plays(step, reply(201))

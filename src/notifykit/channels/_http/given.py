@@ -14,21 +14,24 @@ __all__ = ["GivenTransport"]
 class _Body(httpx.AsyncByteStream):
     """A request's body that tells how far it came: the second step comes when the first one's data has been written.
 
-    No generator, for httpcore drops it half-way when a write fails, and trio warns of that.
+    A transport that tries again asks for it from the start. No generator, for httpcore drops it half-way when a write fails, and
+    trio warns of that.
     """
 
     def __init__(self, data: bytes, progress: Progress) -> None:
         self._data = data
         self._progress = progress
+        self._given = False
 
     def __aiter__(self) -> AsyncIterator[bytes]:
+        self._given = False
         return self
 
     async def __anext__(self) -> bytes:
-        if self._progress.begun:
+        if self._given:
             self._progress.done = True
             raise StopAsyncIteration
-        self._progress.begun = True
+        self._given = self._progress.begun = True
         return self._data
 
 
