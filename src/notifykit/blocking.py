@@ -71,10 +71,12 @@ class Notifier(Configured):
         """How many ``with`` statements hold it open, in whatever threads."""
 
     def __enter__(self) -> Self:
-        self.open()
-        with self._lock:
-            self._entered += 1
-        return self
+        while True:
+            self.open()
+            with self._lock:
+                if self._is_open:  # another thread's last exit may have come between
+                    self._entered += 1
+                    return self
 
     if not TYPE_CHECKING:  # which would refuse it anyway
 
@@ -86,9 +88,8 @@ class Notifier(Configured):
     def __exit__(self, *exc_info: object) -> None:
         with self._lock:
             self._entered = max(0, self._entered - 1)
-            last = not self._entered
-        if last:
-            self.close()
+            loop = None if self._entered else self._taken()
+        self._end(loop)
 
     def open(self) -> None:
         """Start the event loop and open the bus; harmless when it is open, from whichever thread."""
@@ -110,7 +111,14 @@ class Notifier(Configured):
     def close(self) -> None:
         """Close channels, bus and event loop; harmless when they are closed."""
         with self._lock:
-            loop, self._loop = (self._loop if self._is_open else None), None
+            loop = self._taken()
+        self._end(loop)
+
+    def _taken(self) -> LoopThread | None:
+        loop, self._loop = (self._loop if self._is_open else None), None
+        return loop
+
+    def _end(self, loop: LoopThread | None) -> None:
         if loop is not None:
             try:
                 loop.portal.call(self._notifier.close)

@@ -1,5 +1,6 @@
 """Arguments of a wrong type or name are refused at once, in words that say what to write instead."""
 
+import io
 import threading
 import traceback
 from collections.abc import Callable, Mapping
@@ -15,6 +16,7 @@ import notifykit.blocking
 from notifykit import (
     Address,
     ChannelPolicy,
+    ConsoleChannel,
     Content,
     EmailChannel,
     Lane,
@@ -24,6 +26,7 @@ from notifykit import (
     Part,
     Recipient,
     RetryPolicy,
+    Status,
     TelegramChannel,
     UnsubscribeLinks,
     fallback,
@@ -36,6 +39,7 @@ from notifykit.errors import BrokenPluginError, BusClosedError, ConfigurationErr
 TEMPLATES = {"hello/email.subject.j2": "Hello", "hello/email.text.j2": "Hello {{ name }}", "hello/telegram.text.j2": "Hello {{ name }}"}
 CHANNELS = {"email": "console://email", "telegram": "console://telegram"}
 ADA = Recipient("user:1", {"email": "ada@example.com", "telegram": 5})
+BOB = Recipient("user:2", {"email": "bob@example.com"})
 
 
 def made(bus: Any = "memory://", **options: Any) -> Notifier:
@@ -183,6 +187,50 @@ async def test_the_last_to_leave_closes_it() -> None:
         assert len(await notifier.enqueue(ADA, "hello", {"name": "Ada"})) == 2
     with pytest.raises(BusClosedError):
         await notifier.stats()
+
+
+@pytest.mark.anyio
+async def test_who_enters_while_the_last_one_leaves_finds_it_open() -> None:
+    leaving, entered, left = anyio.Event(), anyio.Event(), anyio.Event()
+
+    class Slow(ConsoleChannel):
+        async def close(self) -> None:
+            leaving.set()
+            await entered.wait()
+
+    bus = MemoryBus()
+    notifier = made(bus, channels={"email": Slow("email", stream=io.StringIO())})
+
+    async def come_and_go() -> None:
+        async with notifier:
+            await notifier.send(BOB, "hello", {"name": "Bob"})
+        left.set()
+
+    async with anyio.create_task_group() as others:
+        others.start_soon(come_and_go)
+        await leaving.wait()
+        async with notifier:
+            entered.set()
+            await left.wait()
+            (receipt,) = await notifier.enqueue(BOB, "hello", {"name": "Bob"})
+            assert receipt.status is Status.QUEUED
+    with pytest.raises(BusClosedError):
+        await bus.stats()
+
+
+def test_a_thread_that_enters_while_another_leaves_finds_a_blocking_one_open() -> None:
+    class Overtaken(notifykit.blocking.Notifier):
+        left = False
+
+        def open(self) -> None:
+            super().open()
+            if not self.left:  # the last of the others leaves before we are counted
+                self.left = True
+                self.close()
+
+    with Overtaken(made(MemoryBus(), channels={"email": "console://email"})) as notifier:
+        (receipt,) = notifier.enqueue(BOB, "hello", {"name": "Bob"})
+    assert receipt.status is Status.QUEUED
 
 
 def test_the_last_thread_to_leave_closes_a_blocking_one() -> None:

@@ -174,13 +174,16 @@ class Notifier(Configured, Relaying, Campaigning, Operating):
 
         Sends that are under way may finish within the grace period. Harmless when it is closed.
         """
+        held = self._is_open
+        if held:
+            self._opened_in = None  # at once, so that whoever enters it meanwhile opens it anew and finds it open
         try:
             await self._end_workers()
-            await self._open_channels.close()
+            if not self._is_open:
+                await self._open_channels.close()
         finally:
-            if self._is_open:
-                self._opened_in = None
-                if self._aside is not None:
+            if held:
+                if self._aside is not None and not self._is_open:
                     await self._aside.close()
                 await close_shared(self.bus)
 
