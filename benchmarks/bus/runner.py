@@ -108,7 +108,10 @@ def _answer(child: "subprocess.Popen[str]") -> dict[str, Any]:
 
 
 def _told(error: Exception) -> str:
-    return "it took over 120 s" if isinstance(error, subprocess.TimeoutExpired) else str(error).replace(f"{ROOT}/", "")
+    """Say what happened without a path of this machine."""
+    if isinstance(error, subprocess.TimeoutExpired):
+        return "it took over 120 s"
+    return str(error).replace(f"{ROOT}/", "").replace(f"{tempfile.gettempdir()}/", "")
 
 
 @contextmanager

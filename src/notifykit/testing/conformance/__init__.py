@@ -23,8 +23,8 @@ from notifykit.errors import MissingExtraError
 try:
     import hypothesis  # noqa: F401
     import pytest
-except ModuleNotFoundError as error:
-    raise MissingExtraError('the laws need an optional dependency: pip install "notifykit[testing]"', extra="testing") from error
+except ModuleNotFoundError as _missing:
+    raise MissingExtraError('the laws need an optional dependency: pip install "notifykit[testing]"', extra="testing") from _missing
 
 if TYPE_CHECKING:
     from notifykit.testing.conformance._channel_case import WAIT as WAIT
