@@ -219,6 +219,15 @@ def is_synced(primary: Server) -> bool:
     )
 
 
+def await_following(replica: Server) -> None:
+    """Block until *replica* has all that its primary had when it came."""
+    deadline = time.monotonic() + 15
+    while replica.client().info("replication")["master_link_status"] != "up":
+        if time.monotonic() > deadline:
+            raise RuntimeError("the replica does not follow")
+        time.sleep(0.01)
+
+
 def _is_watching(sentinel: Server) -> bool:
     fields = sentinel.client().execute_command("SENTINEL", "MASTER", "main")
     known = fields if isinstance(fields, dict) else dict(zip(map(_text, fields[::2]), map(_text, fields[1::2]), strict=True))
