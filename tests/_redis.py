@@ -219,6 +219,15 @@ def is_synced(primary: Server) -> bool:
     )
 
 
+def await_blocked(server: Server) -> None:
+    """Block until a client of *server* waits for something."""
+    deadline = time.monotonic() + 15
+    while not server.client().info("clients")["blocked_clients"]:
+        if time.monotonic() > deadline:
+            raise RuntimeError("nobody waits")
+        time.sleep(0.01)
+
+
 def await_following(replica: Server) -> None:
     """Block until *replica* has all that its primary had when it came."""
     deadline = time.monotonic() + 15

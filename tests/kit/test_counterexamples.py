@@ -25,9 +25,7 @@ def notes(error):
 @pytest.mark.timeout(120)
 def test_a_difference_from_the_model_is_a_program_that_runs():
     mutant = MUTANTS["ReleaseCostsAnAttempt"]
-    told = profile(
-        max_examples=200, stateful_step_count=12, derandomize=True, database=None, phases=[Phase.generate], print_blob=False
-    )
+    told = profile(max_examples=200, stateful_step_count=12, derandomize=True, database=None, phases=[Phase.generate], print_blob=False)
     with pytest.raises(AssertionError) as caught:
         run_state_machine_as_test(without_a_loop(evolve(mutant, hasty=True).make), settings=told)
     program = notes(caught.value).partition("The same without the machine:\n\n")[2]

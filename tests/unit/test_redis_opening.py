@@ -1,8 +1,10 @@
 """What the Redis bus looks at when it opens, and what it refuses."""
 
 import logging
+import socket
 from datetime import timedelta
 
+import anyio
 import pytest
 
 from notifykit._claims import Envelope
@@ -18,7 +20,7 @@ from notifykit.errors import (
     ForeignStoreError,
     SchemaTooNewError,
 )
-from tests._redis import Server, await_following, knows_7_2, unused_name
+from tests._redis import Server, await_blocked, await_following, knows_7_2, unused_name
 
 pytestmark = pytest.mark.anyio
 
@@ -235,10 +237,32 @@ async def test_durability_replicated_needs_its_replica(monkeypatch):
             assert (await bus.claim("email", BOTH, 1, LEASE)).claims
         monkeypatch.setattr("notifykit.buses.redis._opening.CONFIRM_MS", 5_000)
         with Server('save ""', f"replicaof 127.0.0.1 {primary.port}") as replica:
-            await_following(replica)  # before, WAIT counts it although it has nothing yet: see the guarantees
+            await_following(replica)
             async with RedisBus(primary.url, name=unused_name(), durability="replicated") as bus:
                 await bus.enqueue([envelope("b")])
                 assert replica.run("HLEN", bus._keys.common[0]) == 1
+
+
+async def test_a_replica_that_comes_while_it_is_waited_for_confirms_nothing_before_it_has_loaded_its_copy(monkeypatch):
+    monkeypatch.setattr("notifykit.buses.redis._opening.CONFIRM_MS", 4_000)
+    with Server('save ""', "repl-diskless-sync no") as primary:
+        async with RedisBus(primary.url, name=unused_name()) as other:
+            await other.enqueue([envelope("a")])  # the script is known from here on, so that the first try writes
+        async with RedisBus(primary.url, name=unused_name(), durability="replicated") as bus, anyio.create_task_group() as tasks:
+            told = anyio.Event()
+
+            async def enqueue():
+                with pytest.raises(BusUnavailableError, match="confirmed") as caught:
+                    await bus.enqueue([envelope("a")])
+                assert caught.value.maybe_done
+                told.set()
+
+            tasks.start_soon(enqueue)
+            await anyio.to_thread.run_sync(await_blocked, primary)
+            with socket.create_connection(("127.0.0.1", primary.port)) as slow:  # a replica that takes in its copy and says nothing yet
+                slow.sendall(b"PSYNC ? -1\r\n")
+                await told.wait()
+                assert primary.client().info("replication")["slave0"]["state"] == "online"
 
 
 async def test_what_keeps_a_connection_from_being_made_is_said(server):

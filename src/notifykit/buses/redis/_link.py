@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from attrs import frozen
+from hiredis import pack_command
 from redis import exceptions
 
 from notifykit.buses._call import copied
@@ -34,10 +35,15 @@ class Step:
 
 @frozen
 class Confirmation:
-    """The command sent behind the writes on the same connection, and how many confirmations it must count."""
+    """The command sent behind the writes on the same connection, and how many confirmations it must count.
+
+    Attributes:
+        counts: tells by a connection whether what that command counts there can be believed; once it can, it can for good.
+    """
 
     command: tuple[Any, ...]
     needed: int
+    counts: Callable[[Any], bool] = lambda _: True
 
     def given(self, answer: Any) -> bool:
         """Tell whether the answer confirms: a number for ``WAIT``, two for ``WAITAOF``."""
@@ -52,6 +58,7 @@ class Link:
         self._confirmation = confirmation
         self._vet = vet
         self._connection: Any = None
+        self._believed = False
         self.connects = 0
 
     def close(self) -> None:
@@ -68,7 +75,7 @@ class Link:
         if self._connection is not None and not is_alive(self._connection):
             self.close()
         if self._connection is None:
-            self._connection = self._servers.connect()
+            self._connection, self._believed = self._servers.connect(), False
             self.connects += 1
             try:
                 self._vet(self._connection)
@@ -109,14 +116,14 @@ class Link:
         confirmed = [i for i in rest if steps[i].confirm] if self._confirmation else []
         done = 0
         try:
-            connection.send_packed_command(self._packed(connection, [(steps[i], i in in_full) for i in rest], bool(confirmed)), False)
+            connection.send_packed_command(self._packed([(steps[i], i in in_full) for i in rest], bool(confirmed)), False)
             for i in rest:
                 answers[i] = _read(connection)
                 done += 1
                 if isinstance(answers[i], exceptions.AskError):
                     asking.append(i)
             if confirmed and self._confirmation:
-                self._confirm(_read(connection), confirmed, answers)
+                self._confirm(connection, confirmed, answers)
         except _LOST as error:
             self.close()
             self._fill(answers, [*rest[done:], *(i for i in confirmed if i in rest[:done])], error, sent=True)
@@ -126,25 +133,31 @@ class Link:
         for i in asking:
             answers[i] = self._ask(answers[i], steps[i])
 
-    def _packed(self, connection: Any, steps: Sequence[tuple[Step, bool]], confirm: bool) -> list[bytes]:
+    def _packed(self, steps: Sequence[tuple[Step, bool]], confirm: bool) -> list[bytes]:
         raw: list[bytes] = []
         for step, in_full in steps:
             how = ("EVAL", step.script.text) if in_full else ("EVALSHA", step.script.sha)
-            raw += connection.pack_command(*how, len(step.keys), *step.keys, *step.args)
+            raw.append(pack_command((*how, len(step.keys), *step.keys, *step.args)))
         if confirm and self._confirmation:
-            raw += connection.pack_command(*self._confirmation.command)
+            raw.append(pack_command(self._confirmation.command))
         return [b"".join(raw)]
 
-    def _confirm(self, answer: Any, confirmed: Sequence[int], answers: list[Any]) -> None:
+    def _confirm(self, connection: Any, confirmed: Sequence[int], answers: list[Any]) -> None:
         assert self._confirmation is not None
+        answer = _read(connection)
         if isinstance(answer, Exception):
             self._fill(answers, [i for i in confirmed if not isinstance(answers[i], Exception)], answer, sent=True)
-        elif not self._confirmation.given(answer):
+        elif not (self._confirmation.given(answer) and self._believes(connection)):
             for i in confirmed:
                 if not isinstance(answers[i], Exception):
                     answers[i] = BusUnavailableError(
                         "the Redis server has it, but too few replicas or disks confirmed it in time; repeating is safe", maybe_done=True
                     )
+
+    def _believes(self, connection: Any) -> bool:
+        assert self._confirmation is not None
+        self._believed = self._believed or self._confirmation.counts(connection)
+        return self._believed
 
     def _goes_on(self, error: Exception, i: int, in_full: set[int], tries: int, deadline: float) -> bool:
         """Decide whether a step that was refused is sent again."""

@@ -152,6 +152,17 @@ def confirmation(durability: Durability, replicas: int) -> Confirmation | None:
         case Durability.SERVER:
             return None
         case Durability.REPLICATED:
-            return Confirmation(("WAIT", replicas, CONFIRM_MS), replicas)
+            return Confirmation(("WAIT", replicas, CONFIRM_MS), replicas, lambda connection: _have_loaded(connection, replicas))
         case Durability.FSYNC:
             return Confirmation(("WAITAOF", 1, 0, CONFIRM_MS), 1)
+
+
+def _have_loaded(connection: Any, replicas: int) -> bool:
+    """Tell whether so many replicas have confirmed anything yet; True where INFO is forbidden, as nobody can tell.
+
+    A primary that never had a replica is at offset 0, and ``WAIT`` counts for what was written there whoever comes online, although
+    its first copy may still be on the way. One that has loaded it is at an offset above 0, and so is the primary from then on.
+    """
+    info = _info(connection, "replication")
+    offsets = [re.search(r"\boffset=(\d+)", value) for name, value in info.items() if re.fullmatch(r"slave\d+", name)]
+    return not info or sum(found is not None and int(found[1]) > 0 for found in offsets) >= replicas
