@@ -14,6 +14,7 @@ from benchmarks.channels.roster import ROSTER as CHANNELS
 from benchmarks.channels.roster import Row as Delivery
 from benchmarks.channels.runner import Figure as Delivered
 from benchmarks.channels.runner import run as run_channels
+from benchmarks.cores import awake
 from benchmarks.environments import versions
 from benchmarks.machine import machine
 from benchmarks.report import bars
@@ -35,8 +36,9 @@ def main() -> int:
     if not rows and not deliveries:
         print(f"nothing is called {' '.join(arguments.only)}: --list names all", file=sys.stderr)
         return 2
-    figures = run(rows, arguments.rounds, arguments.share, _say)
-    delivered = run_channels(deliveries, arguments.rounds, arguments.share, _say)
+    with awake():
+        figures = run(rows, arguments.rounds, arguments.share, _say)
+        delivered = run_channels(deliveries, arguments.rounds, arguments.share, _say)
     for store in arguments.stores:
         _show(store, [row for row in rows if row.store == store], figures)
         _show_channels(store, [row for row in deliveries if row.sink == store], delivered)

@@ -24,6 +24,9 @@ class Contender(Base):
             self._queue.put(payload)
 
     def enqueue_at_once(self, payloads: Sequence[str]) -> None:
+        self.enqueue_each(payloads)  # its calls hold one connection and one lock: more callers only wait for each other
+
+    def enqueue_bulk(self, payloads: Sequence[str]) -> None:
         with self._queue.transaction():
             self.enqueue_each(payloads)
 

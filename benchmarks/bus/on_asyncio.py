@@ -4,6 +4,8 @@ import asyncio
 from abc import abstractmethod
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 
+import uvloop
+
 from benchmarks.bus.contender import PRODUCERS, Contender, Handle
 
 __all__ = ["AsyncioContender"]
@@ -51,8 +53,6 @@ class AsyncioContender(Contender):
         self._run(lambda: self.drain(count, handle))
 
     def _run(self, function: Callable[[], Awaitable[None]]) -> None:
-        import uvloop
-
         async def started() -> None:
             await self.start()
             try:

@@ -25,6 +25,10 @@ class Contender(Base):
         finally:
             _called(bus.close())
 
+    def warm(self) -> None:
+        with self._open():
+            pass
+
     def enqueue_each(self, payloads: Iterable[str]) -> None:
         with self._open() as bus:
             for payload in payloads:

@@ -152,7 +152,7 @@ ROSTER: tuple[Row, ...] = (
         settings="WAL, synchronous NORMAL (its own); many at once in one transaction; pop and done are a transaction each",
         promise="a claim that was not done is left to the caller",
         killed="nothing lost; what was claimed is left to the caller",
-        phases=_PEER,
+        phases=(*_QUEUE, "latency"),
         count=8_000,
     ),
     Row(

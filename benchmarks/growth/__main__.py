@@ -10,6 +10,7 @@ from pathlib import Path
 
 from attrs import asdict
 
+from benchmarks.cores import awake
 from benchmarks.growth.curves import Curve, growth
 from benchmarks.growth.facts import facts
 from benchmarks.growth.roster import ROSTER
@@ -29,11 +30,12 @@ def main() -> int:
     for row in chosen:
         began = time.monotonic()
         print(f"{row.name} …", file=sys.stderr, flush=True)
-        curves[row.name] = row.measure(arguments.share)
+        with awake():
+            curves[row.name] = row.measure(arguments.share)
         print(f"{row.name}: {time.monotonic() - began:.0f} s", file=sys.stderr, flush=True)
         print(f"\n{curves[row.name].title}\n\n{grid(curves[row.name])}\n\n{row.bends}", flush=True)
     if arguments.out:
-        _write(arguments.out, arguments.share, curves, facts(arguments.share))
+        _write(arguments.out, arguments.share, curves)
     return 0 if all(curve.kept() for curve in curves.values()) else 1
 
 
@@ -53,7 +55,9 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _write(path: Path, share: float, curves: Mapping[str, Curve], costs: Mapping[str, float]) -> None:
+def _write(path: Path, share: float, curves: Mapping[str, Curve]) -> None:
+    with awake():
+        costs = facts(share)
     path.parent.mkdir(parents=True, exist_ok=True)
     told = {"machine": machine(), "share": share, "facts": costs, "curves": {name: asdict(curve) for name, curve in curves.items()}}
     path.write_text(json.dumps(told, indent=1) + "\n")
