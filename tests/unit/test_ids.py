@@ -1,5 +1,6 @@
 """Message ids: UUIDv7 that only ever grow."""
 
+import os
 import threading
 import uuid
 from types import SimpleNamespace
@@ -57,3 +58,18 @@ def test_an_id_begins_with_the_milliseconds_of_its_making(monkeypatch: pytest.Mo
     text = new_id()
     assert int(text.replace("-", "")[:12], 16) == 1_700_000_000_123
     assert int(text[15:18], 16) == int(0.456789 * 4096)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
+def test_the_ids_of_a_forked_process_have_random_bits_of_their_own_and_wait_for_no_thread_of_its_parent() -> None:
+    new_id()
+    reading, writing = os.pipe()
+    with _ids._lock[0]:  # as another thread may hold it
+        child = os.fork()
+        if not child:
+            os.write(writing, new_id().encode())
+            os._exit(0)
+    assert os.waitpid(child, 0)[1] == 0
+    assert os.read(reading, 36).decode()[19:] != new_id()[19:]
+    os.close(reading)
+    os.close(writing)
