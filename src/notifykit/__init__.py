@@ -3,8 +3,9 @@
 Names are loaded when they are first used, so that importing the package costs next to nothing.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from notifykit._lazy import names_of
 
 if TYPE_CHECKING:
     from notifykit import abc as abc
@@ -104,6 +105,9 @@ __all__ = [
 ]
 
 _HOMES = {
+    "abc": "abc",
+    "errors": "errors",
+    "events": "events",
     "Address": "_messages",
     "AppriseChannel": "channels.apprise",
     "Attachment": "_attachments",
@@ -149,17 +153,4 @@ _HOMES = {
     "request": "_context",
 }
 
-
-def __getattr__(name: str) -> Any:
-    if name in ("abc", "errors", "events"):
-        return import_module(f"{__name__}.{name}")
-    try:
-        home = _HOMES[name]
-    except KeyError:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}") from None
-    value = globals()[name] = getattr(import_module(f"{__name__}.{home}"), name)
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+__getattr__, __dir__ = names_of(__name__, _HOMES)

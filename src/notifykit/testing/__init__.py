@@ -10,8 +10,9 @@
 Nothing here needs a third-party package; ``notifykit.testing.conformance``, for the authors of plug-ins, does.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from notifykit._lazy import names_of
 
 if TYPE_CHECKING:
     from notifykit.testing._clock import FakeClock as FakeClock
@@ -22,15 +23,4 @@ __all__ = ["FakeClock", "Sandbox", "Sent"]
 
 _HOMES = {"FakeClock": "_clock", "Sandbox": "sandbox", "Sent": "_records"}
 
-
-def __getattr__(name: str) -> Any:
-    try:
-        home = _HOMES[name]
-    except KeyError:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}") from None
-    value = globals()[name] = getattr(import_module(f"{__name__}.{home}"), name)
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+__getattr__, __dir__ = names_of(__name__, _HOMES)

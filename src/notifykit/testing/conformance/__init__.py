@@ -14,10 +14,10 @@ A bus is held to its laws by a class and a function::
 Names are loaded when they are first used: the tests of a channel do without what those of a bus take.
 """
 
-from importlib import import_module
 from pkgutil import iter_modules
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from notifykit._lazy import names_of
 from notifykit.errors import MissingExtraError
 
 try:
@@ -148,15 +148,4 @@ _HOMES = {
     "recipients": "own_notifications",
 }
 
-
-def __getattr__(name: str) -> Any:
-    try:
-        home = _HOMES[name]
-    except KeyError:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}") from None
-    value = globals()[name] = getattr(import_module(f"{__name__}.{home}"), name)
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+__getattr__, __dir__ = names_of(__name__, _HOMES)
