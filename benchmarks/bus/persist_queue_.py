@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import Any
 
 from persistqueue import Empty, SQLiteAckQueue
@@ -19,6 +20,7 @@ class Contender(Base):
 
     def __init__(self, place: str, **options: Any) -> None:
         super().__init__(place, **options)
+        Path(place).mkdir(exist_ok=True)  # two processes that begin at once both make it, and the second one fails
         self._queue = SQLiteAckQueue(place, multithreading=True, auto_commit=True, serializer=as_json)
 
     def enqueue_each(self, payloads: Iterable[str]) -> None:
