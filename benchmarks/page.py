@@ -1,7 +1,8 @@
 """Writes the figures of a run into the documentation: ``python -m benchmarks.page [FOLDER]``.
 
-FOLDER has what the other commands wrote: figures.json, growth.json, rendering.json, encryption.json, start.json, scale.json. They are
-kept, rounded, in benchmarks/results, and the page and its pictures are made of what is kept; without FOLDER they are made again.
+FOLDER has what the other commands wrote: figures.json, growth.json, rendering.json, encryption.json, start.json, scale.json,
+parts.json. They are kept, rounded, in benchmarks/results, and the page and its pictures are made of what is kept; without
+FOLDER they are made again.
 """
 
 import argparse
@@ -21,7 +22,7 @@ from benchmarks.growth.__main__ import grid
 from benchmarks.growth.curves import read
 from benchmarks.growth.roster import ROSTER as CURVES
 from benchmarks.picture import panels
-from benchmarks.report import bars, number, table
+from benchmarks.report import bars, microseconds, number, table
 from benchmarks.scale.report import compared, told
 from benchmarks.tables import PHASES, SINKS, STORES, channel_table, faults_of, store_table
 
@@ -31,7 +32,7 @@ KEPT = ROOT / "benchmarks" / "results"
 PAGE = ROOT / "docs" / "explanation" / "performance.md"
 PICTURES = ROOT / "docs" / "_static"
 BEGIN, END = "<!-- figures: written by python -m benchmarks.page -->\n", "<!-- end of figures -->"
-_NAMES = ("figures", "growth", "rendering", "encryption", "start", "scale")
+_NAMES = ("figures", "growth", "rendering", "encryption", "start", "scale", "parts")
 _TITLES = {"smtp": "E-mail, to an SMTP server", "telegram": "Telegram, to a Bot API server", "push": "Web push, to a push service"}
 
 
@@ -89,6 +90,9 @@ def figures_of(results: Mapping[str, Any]) -> str:
     parts += ["## What is to be reached", goals_table(found), _ahead(results)]
     if "figures" in results:
         parts += _queues(results)
+    if "parts" in results:
+        parts += ["### What one enqueue costs, part by part", _PARTS, microseconds("of one enqueue", results["parts"])]
+    if "figures" in results:
         parts += _channels(results)
     if "growth" in results:
         parts += _growth(results["growth"])
@@ -190,6 +194,8 @@ def _growth(growth: Mapping[str, Any]) -> list[str]:
     return parts
 
 
+_PARTS = """Microseconds, the median of rounds that take turns. A call of a bus takes its envelope, the way to the bus's thread and
+back, and what the store does; beside them stands the least that does such a thing. What is said of fifty is for each of them."""
 _SCALE = """What the measured figures mean in a day. The busiest moment of a day is taken for 8/3 of its mean, and no part is to be
 busier than 70 % then: above that, waits grow faster than what comes. **Bold** is what breaks first in the store itself. Each file or
 node takes a core of its own, and the memory or disk of the last column between them; one worker process takes one core."""

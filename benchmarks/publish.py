@@ -21,6 +21,7 @@ def commands(share: float, rounds: int) -> list[list[str]]:
         ["-m", "benchmarks.rendering", "--rounds", str(few), "--json", f"{out}/rendering.json"],
         ["-m", "benchmarks.encryption", "--rounds", str(few), "--json", f"{out}/encryption.json"],
         ["-m", "benchmarks.start", "--json", f"{out}/start.json"],
+        ["-m", "benchmarks.parts", "--rounds", str(few), "--json", f"{out}/parts.json"],
         ["-m", "benchmarks.growth", "--share", str(share), "--out", f"{out}/growth.json"],
         ["-m", "benchmarks.scale", out, "--check", "--share", str(share), "--json", f"{out}/scale.json"],
         ["-m", "benchmarks.page", out],

@@ -1,9 +1,9 @@
 """Figures as a table, as JSON, and as a picture."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
 
-__all__ = ["bars", "number", "table"]
+__all__ = ["bars", "microseconds", "number", "table"]
 
 
 def number(value: float) -> str:
@@ -16,6 +16,11 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     widths = [max(len(row[place]) for row in [head, *rows]) for place in range(len(head))]
     lines = [head, ["-" * width for width in widths], *rows]
     return "\n".join("| " + " | ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)) + " |" for line in lines)
+
+
+def microseconds(of: str, found: Mapping[str, float]) -> str:
+    """Return a table of what takes how long."""
+    return table([of, "µs"], [[name, f"{took:.1f}"] for name, took in found.items()])
 
 
 def bars(title: str, rows: Sequence[tuple[str, float, bool]], unit: str) -> str:
