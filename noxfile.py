@@ -154,7 +154,7 @@ def lowest(session: nox.Session) -> None:
 @nox.session
 def benchmarks(session: nox.Session) -> None:
     """Measure queues side by side on this machine; the arguments are those of ``python -m benchmarks``, --list among them."""
-    install(session, *group("test"))
+    install(session, *group("test", "benchmarks"))
     install_wheel(session, "all,testing")
     session.run("python", "-m", "benchmarks", *session.posargs)
 
@@ -162,7 +162,7 @@ def benchmarks(session: nox.Session) -> None:
 @nox.session
 def growth(session: nox.Session) -> None:
     """Measure how cost grows with what waits, is dead, with channels, sizes, processes and shards; ``-- --only NAME`` takes one curve."""
-    install(session, *group("test"))
+    install(session, *group("test", "benchmarks"))
     install_wheel(session, "all,testing")
     session.run("python", "-m", "benchmarks.growth", *session.posargs)
 
@@ -170,7 +170,7 @@ def growth(session: nox.Session) -> None:
 @nox.session
 def performance(session: nox.Session) -> None:
     """Run every measurement, and write docs/explanation/performance.md anew; ``-- --share 0.1 --rounds 1`` takes a tenth of the time."""
-    install(session, *group("test"))
+    install(session, *group("test", "benchmarks"))
     install_wheel(session, "all,testing")
     session.run("python", "-m", "benchmarks.publish", *session.posargs)
 

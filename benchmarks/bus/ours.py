@@ -15,7 +15,7 @@ from notifykit._outcomes import Ack, Settlement
 from notifykit.abc import Bus
 from notifykit.buses.memory import MemoryBus
 
-__all__ = ["Contender", "envelope"]
+__all__ = ["Contender", "envelope", "run"]
 
 _LEASE = timedelta(seconds=60)
 _LANES = {Lane.TRANSACTIONAL: 256}
@@ -51,7 +51,7 @@ class Contender(Base):
             async with self._bus() as bus:
                 await function(bus)
 
-        anyio.run(opened, backend=self.options["loop"])
+        run(opened, self.options["loop"])
 
     def enqueue_each(self, payloads: Iterable[str]) -> None:
         async def enqueue(bus: Bus) -> None:
@@ -98,6 +98,11 @@ class Contender(Base):
     def _handled(claim: Claim, handle: Handle) -> Settlement:
         handle(claim.envelope.body.decode())
         return Settlement(claim, Ack())
+
+
+def run(function: Callable[[], Coroutine[Any, Any, None]], loop: str) -> None:
+    """Run *function* on trio, or on asyncio with uvloop as the peers do."""
+    anyio.run(function, backend=loop, backend_options={"use_uvloop": True} if loop == "asyncio" else {})
 
 
 async def _nothing(bus: Bus) -> None:

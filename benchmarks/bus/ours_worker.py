@@ -7,6 +7,7 @@ import anyio
 
 from benchmarks.bus.contender import PRODUCERS, Handle
 from benchmarks.bus.ours import Contender as Base
+from benchmarks.bus.ours import run
 from notifykit import Address, ChannelPolicy, Content, Markup, Message, Notifier, Part, Recipient
 from notifykit.abc import Channel
 from notifykit.rendering import JinjaRenderer
@@ -51,7 +52,7 @@ class Contender(Base):
             async with self._notifier(Nothing()) as notifier:
                 await function(notifier)
 
-        anyio.run(opened, backend=self.options["loop"])
+        run(opened, self.options["loop"])
 
     def enqueue_each(self, payloads: Iterable[str]) -> None:
         async def enqueue(notifier: Notifier) -> None:
@@ -89,7 +90,7 @@ class Contender(Base):
                 await channel.done.wait()
                 tasks.cancel_scope.cancel()  # it settles what is sent before it ends
 
-        anyio.run(worked, backend=self.options["loop"])
+        run(worked, self.options["loop"])
 
 
 def _somebody(payload: str) -> Recipient:

@@ -37,6 +37,7 @@ class Row:
 _ONE_BY_ONE = ("each", "at_once", "drain")
 _PEER = (*_ONE_BY_ONE, "latency")
 _QUEUE = ("each", "at_once", "bulk", "drain")
+_LOOPS = {"asyncio": "asyncio with uvloop", "trio": "trio"}
 _OURS = "at least once: leases, exact counters, dead letters; every guarantee on"
 
 ROSTER: tuple[Row, ...] = (
@@ -45,7 +46,7 @@ ROSTER: tuple[Row, ...] = (
             name=f"notifykit-{store}{f'-{durability}' if durability else ''}-{loop}",
             module="ours",
             store=store,
-            settings=f"the bus by itself on {loop}; claims of 200{f', durability {durability}' if durability else ''}",
+            settings=f"the bus by itself on {_LOOPS[loop]}; claims of 200{f', durability {durability}' if durability else ''}",
             promise=_OURS,
             options={"store": store, "durability": durability, "loop": loop},
             killed="everything" if store == "memory" else "nothing lost",
@@ -73,7 +74,7 @@ ROSTER: tuple[Row, ...] = (
             name=f"notifykit-{store}-worker",
             module="ours_worker",
             store=store,
-            settings="notifier and worker on asyncio: checked, composed, rendered from a template, sent by a channel that does nothing"
+            settings="notifier and worker on asyncio with uvloop: checked, composed, rendered, sent by a channel that does nothing"
             f"{f', durability {durability}' if durability else ''}; 100 senders",
             promise=_OURS,
             killed="everything" if store == "memory" else "nothing lost",
