@@ -115,3 +115,23 @@ def test_every_file_is_of_one_idea() -> None:
 
 def test_the_names_of_files_are_of_the_glossary() -> None:
     assert [each.path for each in SOURCES.values() if set(re.split(r"[_./]", each.path)) & WORDS_NOT_USED] == []
+
+
+DRAWING = re.compile(r"^## Layers$.*?^```text\n(?P<lines>.*?)^```$", re.MULTILINE | re.DOTALL)
+
+
+def drawn(text: str) -> list[set[str]]:
+    """Return the modules of each line of the drawing; what is said of them stands behind four blanks or more."""
+    found = DRAWING.search(text)
+    assert found is not None
+    lines = [line for line in found["lines"].splitlines() if not line.startswith("─")]
+    return [set(re.split(r" {4,}", line.strip())[0].split()) for line in lines]
+
+
+def test_the_page_of_the_architecture_draws_the_layers_of_the_contract() -> None:
+    page = ROOT / "docs" / "explanation" / "architecture.md"
+    if not page.is_file():
+        pytest.skip("the documentation is not beside the tests")
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
+    layers = [set(re.findall(r"\w+", layer)) for layer in contracts[0]["layers"]]
+    assert [modules for modules in drawn(page.read_text()) if modules != {"notifykit"}] == layers
