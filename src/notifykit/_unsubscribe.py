@@ -1,28 +1,69 @@
-"""One-click unsubscribe links (RFC 8058): an opaque, signed token for each recipient, channel and campaign."""
+"""One-click unsubscribe links (RFC 8058): a signed token for each recipient, channel and campaign."""
 
 import hmac
+import re
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Iterable
 from datetime import datetime, timedelta
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, quote, urlsplit
 
 import msgspec
 from attrs import field, frozen
 
+from notifykit._checks import expect
+from notifykit._idna import to_a_labels
 from notifykit._secrets import Secret
 from notifykit.errors import ConfigurationError, InvalidTokenError
 
 __all__ = ["UnsubscribeLinks", "UnsubscribeToken"]
 
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
+_HOST = re.compile(r"[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*\.?")
+_KEPT = "/:@!$&'()*+,;=~%"
+"""What stays as it is in a path (RFC 3986, 3.3)."""
+_BARE_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
+_LONGEST_URL = 250
+"""With it, a token of a recipient's id and a group of 200 bytes each still fits."""
+_LONGEST_LINK = 900
+"""A header line has at most 998 octets (RFC 5322, 2.1.1), and a URL in it cannot be folded."""
 
 
-def _https(_: object, __: object, url: str) -> None:
-    parts = urlsplit(url)
-    if not (parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in _LOOPBACK)) or not parts.hostname:
+def _canonical(url: str) -> str:
+    """Return *url* in ASCII: its host by IDNA, its path percent-encoded, so that it may stand in a header."""
+    expect("an unsubscribe URL", url, str, "text, as 'https://example.com/unsubscribe'")
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname or "", parts.port
+        path = quote(_BARE_PERCENT.sub("%25", parts.path), safe=_KEPT)
+    except ValueError:
+        raise ConfigurationError("an unsubscribe URL cannot be read; write https://HOST/PATH, with a port if need be") from None
+    if not (parts.scheme == "https" or (parts.scheme == "http" and host in _LOOPBACK)) or not host:
         raise ConfigurationError("an unsubscribe URL must be https (RFC 8058); http serves on loopback only")
-    if parts.query or parts.fragment:
+    if "?" in url or "#" in url:
         raise ConfigurationError("an unsubscribe URL has no query and no fragment: the token is added to its path")
+    if "@" in parts.netloc:
+        raise ConfigurationError("an unsubscribe URL has no user name and no password: everybody who gets a mail reads it")
+    if any(ord(char) < 0x20 or ord(char) == 0x7F for char in url):
+        raise ConfigurationError("an unsubscribe URL has a control character in it: take it out")
+    made = f"{parts.scheme}://{_host(parts, host)}{'' if port is None else f':{port}'}{path}"
+    if len(made) > _LONGEST_URL:
+        raise ConfigurationError(
+            f"an unsubscribe URL has at most {_LONGEST_URL} characters when it is encoded, not {len(made)}: "
+            "the token is added to it, and a header line has no room for more"
+        )
+    return made
+
+
+def _host(parts: SplitResult, host: str) -> str:
+    if "[" in parts.netloc:
+        return f"[{host}]"
+    try:
+        ascii_host = host if host.isascii() else to_a_labels(host, "unsubscribe URLs with a host outside ASCII")
+    except UnicodeError:
+        ascii_host = ""
+    if not _HOST.fullmatch(ascii_host):
+        raise ConfigurationError("an unsubscribe URL has a host that is no domain name; write https://HOST/PATH")
+    return ascii_host
 
 
 def _long(_: object, __: object, key: Secret) -> None:
@@ -55,18 +96,42 @@ class UnsubscribeLinks:
     The application serves that URL; only its POST calls ``notifier.unsubscribe(token)``, a GET must change nothing (RFC 8058,
     section 3.1: whatever looks into mails follows links). Keep a key as long as a mail may lie in an inbox: a new one goes to
     *key*, and the one before to *old_keys*, whose links go on working.
+
+    A token is signed, not encrypted: whoever sees a link, such as the log of a web server or a proxy, reads the recipient's id, the
+    channel, the campaign and when it expires. Let the ids of recipients mean nothing elsewhere: no address, no name.
+
+    Args:
+        url: https, without a query. An international host is encoded by IDNA, a path with blanks or letters outside ASCII by
+            percent signs; at most 250 characters then.
+        key: signs the tokens; at least 16 characters.
+        valid_for: how long a link works.
+        old_keys: keys whose links go on working.
+
+    Raises:
+        ConfigurationError: the URL cannot stand in a header, or a key is too short.
+        MissingExtraError: a host outside ASCII needs ``idna``, of the ``email`` extra.
     """
 
-    url: str = field(validator=_https)
+    url: str = field(converter=_canonical)
     key: Secret = field(converter=Secret, validator=_long)
     valid_for: timedelta = timedelta(days=366)
     old_keys: tuple[Secret, ...] = field(default=(), converter=_secrets, validator=_all_long)
 
     def link(self, recipient_id: str, channel: str, group: str | None, now: datetime) -> str:
-        """Return the link for one message."""
+        """Return the link for one message.
+
+        Raises:
+            ConfigurationError: it would be too long for a header; nothing of 200 bytes without control characters is.
+        """
         until = int((now + self.valid_for).timestamp())
         payload = msgspec.json.encode([recipient_id, channel, group, until])
-        return f"{self.url.rstrip('/')}/{_encode(_sign(self.key, payload) + payload)}"
+        link = f"{self.url.rstrip('/')}/{_encode(_sign(self.key, payload) + payload)}"
+        if len(link) > _LONGEST_LINK:
+            raise ConfigurationError(
+                f"an unsubscribe link of {len(link)} characters does not fit into a header: "
+                f"shorten the recipient's id, the campaign's name or the channel's name; at most {_LONGEST_LINK} go"
+            )
+        return link
 
     def read(self, token: str, now: datetime) -> UnsubscribeToken:
         """Return what *token* says.

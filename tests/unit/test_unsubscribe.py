@@ -12,6 +12,7 @@ from notifykit import EmailChannel, Filter, Lane, Notifier, Recipient, Status, U
 from notifykit._codec import decode
 from notifykit._unsubscribe import UnsubscribeToken
 from notifykit.buses.memory import MemoryBus
+from notifykit.channels.email.mime import usable_link
 from notifykit.errors import ConfigurationError, InvalidTokenError
 from tests._channel import ScriptedChannel
 
@@ -88,6 +89,17 @@ def test_a_token_expires() -> None:
         ("http://example.com/u", KEY, ()),
         ("https://example.com/u?x=1", KEY, ()),
         ("https:///u", KEY, ()),
+        ("https://[bad/u", KEY, ()),
+        ("https://example.com:port/u", KEY, ()),
+        ("https://exa mple.com/u", KEY, ()),
+        ("https://-b\xfccher-.example/u", KEY, ()),
+        ("https://example.com/a\nb", KEY, ()),
+        ("https://example.com/\ud800", KEY, ()),
+        ("https://shop:secret@example.com/u", KEY, ()),
+        ("https://example.com/u?", KEY, ()),
+        ("https://example.com/" + "p" * 231, KEY, ()),
+        ("https://example.com/" + "\xfc" * 40, KEY, ()),
+        (None, KEY, ()),
         ("https://example.com/u", "short", ()),
         ("https://example.com/u", KEY, ["short"]),
     ],
@@ -95,6 +107,56 @@ def test_a_token_expires() -> None:
 def test_links_that_rfc_8058_or_prudence_forbid_are_refused(url: str, key: str, old: Any) -> None:
     with pytest.raises(ConfigurationError):
         UnsubscribeLinks(url, key, old_keys=old)
+
+
+@pytest.mark.parametrize(
+    ("url", "canonical"),
+    [
+        ("https://b\xfccher.example/u", "https://xn--bcher-kva.example/u"),
+        ("https://example.com/a b", "https://example.com/a%20b"),
+        ("https://example.com/\xfc/%C3%BC", "https://example.com/%C3%BC/%C3%BC"),
+        ("https://example.com/100%", "https://example.com/100%25"),
+        ("https://example.com/<u>,<mailto:eve@example.com", "https://example.com/%3Cu%3E,%3Cmailto:eve@example.com"),
+        ("HTTPS://Example.COM:8443/U", "https://example.com:8443/U"),
+        ("http://[::1]:8000/u", "http://[::1]:8000/u"),
+        ("https://example.com", "https://example.com"),
+    ],
+)
+def test_a_url_is_encoded_so_that_it_may_stand_in_a_header(url: str, canonical: str) -> None:
+    links = UnsubscribeLinks(url, KEY)
+    assert links.url == canonical
+    assert usable_link(links.link("user:42", "email", "june", NOW))
+
+
+@given(st.text(max_size=60) | st.text("abAZ09/ %:@?#[]<>\\\xfc\xdf\u4e2d\n.-_").map("https://example.com/".__add__))
+def test_whatever_url_is_accepted_stands_in_a_header(url: str) -> None:
+    try:
+        links = UnsubscribeLinks(url, KEY)
+    except ConfigurationError:
+        return
+    assert usable_link(links.link("user:42", "email", "june", NOW))
+
+
+def test_the_longest_url_has_room_for_the_longest_names() -> None:
+    links = UnsubscribeLinks("https://example.com/" + "p" * 230, KEY)
+    assert usable_link(links.link("u" * 200, "c" * 40, "g" * 200, NOW))
+
+
+def test_a_link_that_is_too_long_for_a_header_is_refused_before_anything_is_enqueued() -> None:
+    links = UnsubscribeLinks("https://example.com/" + "p" * 230, KEY)
+    with pytest.raises(ConfigurationError, match="does not fit into a header: shorten the recipient's id"):
+        links.link("\x01" * 200, "email", "g" * 200, NOW)
+
+
+@pytest.mark.anyio
+async def test_a_campaign_whose_links_would_be_too_long_enqueues_nothing() -> None:
+    channel = ScriptedChannel()
+    links = UnsubscribeLinks("https://example.com/" + "p" * 230, KEY)
+    async with Notifier(MemoryBus(), channels={"sms": channel}, templates={"news/sms.text.j2": "News"}, unsubscribe=links) as notifier:
+        with pytest.raises(ConfigurationError, match="does not fit into a header"):
+            await notifier.campaign("june", "news", [ADA, Recipient("\x01" * 200, {"sms": "+12"})])
+        assert not (await notifier.bus.stats()).depths
+        assert (await notifier.campaign("june", "news", [ADA, Recipient("u" * 200, {"sms": "+12"})])).enqueued == 2
 
 
 @pytest.mark.anyio

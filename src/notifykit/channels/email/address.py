@@ -6,7 +6,8 @@ from typing import NoReturn
 
 from attrs import frozen
 
-from notifykit.errors import InvalidAddressError, MissingExtraError
+from notifykit._idna import to_a_labels
+from notifykit.errors import InvalidAddressError
 
 __all__ = ["Mailbox", "parse_mailbox"]
 
@@ -127,14 +128,7 @@ def _domain(text: str) -> str:
 
 
 def _to_a_labels(text: str) -> str:
-    """Return the ASCII form by IDNA 2008 with the UTS 46 mapping, as browsers do; the stdlib's codec is IDNA 2003 (ß became ss)."""
     try:
-        import idna
-    except ModuleNotFoundError as error:
-        raise MissingExtraError(
-            'e-mail domains outside ASCII need an optional dependency: pip install "notifykit[email]"', extra="email"
-        ) from error
-    try:
-        return idna.encode(text, uts46=True, std3_rules=True).decode("ascii")
+        return to_a_labels(text, "e-mail domains outside ASCII")
     except UnicodeError:  # its text shows the domain
         _refuse("has a domain that is no internationalised domain name")
