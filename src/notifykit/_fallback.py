@@ -75,7 +75,7 @@ def envelope_of(message: Message) -> Envelope:
 
 
 def next_messages(message: Message) -> list[Message]:
-    """Return the messages of the first step of its fallback; each has the rest of it.
+    """Return the messages of the first step of its fallback, with what is that channel's own; each has the rest of the fallback.
 
     Their keys are made from the plan, so that two workers that see the same failure enqueue them once, and from the caller's
     key in it if it has one, so that a repeated call does not repeat them.
@@ -91,6 +91,8 @@ def next_messages(message: Message) -> list[Message]:
             id=new_id(),
             channel=step.channel,
             address=address,
+            variables={**message.variables, **step.variables} if step.variables else message.variables,
+            max_attempts=message.max_attempts if step.max_attempts is None else step.max_attempts,
             idempotency_key=derived_key(key, message.recipient_id, step.channel, address),
             fallback=tuple(rest),
             siblings=len(step.addresses),

@@ -7,6 +7,7 @@ from types import MappingProxyType
 from typing import Any
 
 from attrs import field, frozen
+from attrs.validators import optional
 
 from notifykit._attachments import Attachment
 from notifykit._checks import expect, takes
@@ -193,18 +194,25 @@ class Recipient:
     variables: Mapping[str, Any] = field(default=_NOTHING, repr=False, validator=_variables)
 
 
-@frozen
-class FallbackStep:
-    """A channel that is tried when those before it have failed, with the recipient's addresses there."""
-
-    channel: str
-    addresses: tuple[Address, ...]
-
-
 def attempts_in_range(_: object, attribute: Any, value: int) -> None:
     """Validate a number of attempts: ConfigurationError unless it is a whole number from 1 to 1000."""
     if type(value) is not int or not 1 <= value <= 1000:
         raise ConfigurationError(f"{attribute.name} must be a whole number from 1 to 1000, not {value!r}")
+
+
+@frozen
+class FallbackStep:
+    """A channel that is tried when those before it have failed, with the recipient's addresses there.
+
+    Attributes:
+        max_attempts: of its messages; None, of messages that were stored before steps had it, is that of the first channel.
+        variables: those that are others on this channel, such as the link to unsubscribe from it.
+    """
+
+    channel: str
+    addresses: tuple[Address, ...]
+    max_attempts: int | None = field(default=None, validator=optional(attempts_in_range))
+    variables: Mapping[str, Any] = field(default=_NOTHING, repr=False)
 
 
 @frozen(kw_only=True)

@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 from notifykit._attachments import Attachment
 from notifykit._claims import Envelope
 from notifykit._codec import MAX_NESTING, decode, encode, envelope, normalize
+from notifykit._fallback import next_messages
 from notifykit._messages import Address, Delivery, FallbackStep, Lane, Message
 from notifykit._secrets import Secret
 from notifykit.errors import ConfigurationError, UnreadableMessageError
@@ -75,6 +76,9 @@ def nested(leaves: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
 VARIABLES = st.dictionaries(NAMES, nested(PLAIN | TAGGED | ODD), max_size=5)
 MOMENTS = st.datetimes(datetime(1970, 1, 1), datetime(9000, 1, 1), timezones=FIXED_ZONES)
 ADDRESSES = st.builds(Address, nested(PLAIN), TEXTS)
+STEPS = st.builds(
+    FallbackStep, TEXTS, st.lists(ADDRESSES, max_size=2).map(tuple), st.none() | st.integers(1, 1000), VARIABLES.map(normalize)
+)
 MESSAGES = st.builds(
     Message,
     channel=TEXTS,
@@ -90,7 +94,7 @@ MESSAGES = st.builds(
     max_attempts=st.integers(1, 1000),
     idempotency_key=st.none() | TEXTS,
     delivery=st.sampled_from(Delivery),
-    fallback=st.lists(st.builds(FallbackStep, TEXTS, st.lists(ADDRESSES, max_size=2).map(tuple)), max_size=2).map(tuple),
+    fallback=st.lists(STEPS, max_size=2).map(tuple),
     plan=st.none() | TEXTS,
     siblings=st.integers(1, 100),
     group=st.none() | TEXTS,
@@ -134,7 +138,7 @@ def test_every_field_of_every_message_comes_back_as_it_went_in(original: Message
         if each.name in ("variables", "options"):
             assert exactly(dict(getattr(back, each.name))) == exactly(dict(getattr(original, each.name)))
         elif each.name in ("address", "fallback"):
-            assert listed(attrs.asdict(back)[each.name]) == listed(attrs.asdict(original)[each.name])
+            assert exactly(listed(attrs.asdict(back)[each.name])) == exactly(listed(attrs.asdict(original)[each.name]))
         else:
             assert getattr(back, each.name) == getattr(original, each.name)
 
@@ -233,7 +237,7 @@ FULL = message(
     idempotency_key="k",
     delivery=Delivery.AT_MOST_ONCE,
     lane=Lane.CAMPAIGN,
-    fallback=(FallbackStep("push", (Address({"a": 1}, "a"),)),),
+    fallback=(FallbackStep("push", (Address({"a": 1}, "a"),), 9, {"link": "b", "at": Decimal(2)}),),
     plan="p",
     siblings=2,
     group="g",
@@ -253,6 +257,20 @@ def unreadable(body: bytes) -> UnreadableMessageError:
 
 def test_the_full_example_leaves_no_field_at_its_default() -> None:
     assert set(RAW) == {each.name for each in attrs.fields(Message)}
+
+
+def test_a_fallback_that_was_stored_before_its_steps_had_anything_of_their_own_is_read() -> None:
+    stored = b'1{"id":"i","channel":"sms","address":{"value":"+1","key":"+1"},"recipient_id":"r","template":"t","fallback":'
+    stored += b'[{"channel":"email","addresses":[{"value":"a@example.com","key":"a@example.com"}]}],"plan":"p","max_attempts":3,'
+    stored += b'"variables":{"link":"a"},"created_at":"2030-01-01T00:00:00+00:00"}'
+    (following,) = next_messages(decode(stored))
+    assert (following.channel, following.max_attempts, following.variables) == ("email", 3, {"link": "a"})
+
+
+@pytest.mark.parametrize("wrong", [{"max_attempts": "9"}, {"max_attempts": 0}, {"variables": []}, {"no": "such"}])
+def test_a_step_of_a_fallback_with_something_wrong_in_it_is_unreadable(wrong: dict[str, Any]) -> None:
+    (step,) = RAW["fallback"]
+    unreadable(b"1" + json.dumps(RAW | {"fallback": [step | wrong]}).encode())
 
 
 TEXT_OF_ITS_OWN = ("due_at", "expires_at", "created_at", "lane", "delivery")

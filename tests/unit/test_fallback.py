@@ -6,7 +6,19 @@ from typing import Any
 
 import pytest
 
-from notifykit import ChannelPolicy, Notifier, Reason, Recipient, RetryPolicy, Status, constant, fallback
+from notifykit import (
+    ChannelPolicy,
+    Delivery,
+    Message,
+    Notifier,
+    Reason,
+    Recipient,
+    RetryPolicy,
+    Status,
+    UnsubscribeLinks,
+    constant,
+    fallback,
+)
 from notifykit._claims import Settled
 from notifykit._messages import Lane
 from notifykit._outcomes import Ack, Settlement
@@ -201,3 +213,43 @@ async def test_a_message_due_in_months_falls_back_when_all_its_addresses_fail(tm
 def test_a_fallback_names_different_channels(names: tuple[str, ...]) -> None:
     with pytest.raises(ConfigurationError):
         fallback(*names)
+
+
+async def test_each_channel_of_a_fallback_has_its_own_attempts(tmp_path: Path) -> None:
+    busy = [TransientError("busy")]
+    first, second, third = ScriptedChannel(*busy * 9), ScriptedChannel(*busy * 9), ScriptedChannel(*busy * 2)
+    notifier = make(tmp_path, first, second, third)
+    at_once = constant(timedelta(0))
+    policies = {
+        name: ChannelPolicy(retry=RetryPolicy(max_attempts=most, backoff=at_once)) for name, most in {"first": 1, "second": 4}.items()
+    }
+    notifier = Notifier(notifier.bus, channels=notifier.channels, templates=tmp_path, policies=policies, retry=RetryPolicy(backoff=at_once))
+    assert await run(notifier, Recipient("user:1", {"first": "+11", "second": "+13", "third": "+14"})) == [Status.QUEUED]
+    assert [list(each.calls.values()) for each in (first, second, third)] == [[1], [4], [3]]
+    assert third.sent == [("+14", "Hello Ada")]
+
+
+async def test_an_at_most_once_message_leaves_its_fallback_all_of_its_attempts(tmp_path: Path) -> None:
+    first, second = ScriptedChannel(*[TransientError("busy")] * 2), ScriptedChannel(TransientError("busy"))
+    ada = Recipient("user:1", {"first": "+11", "second": "+13"})
+    assert await run(make(tmp_path, first, second), ada, delivery=Delivery.AT_MOST_ONCE) == [Status.QUEUED]
+    assert second.sent == [("+13", "Hello Ada")]
+
+
+async def test_each_channel_of_a_fallback_has_its_own_link_to_unsubscribe(tmp_path: Path) -> None:
+    async def no(message: Message) -> str | None:
+        seen.append(message)
+        raise PermanentError("no")
+
+    seen: list[Message] = []
+    channels = {name: ScriptedChannel(*[no] * 2) for name in ("first", "second", "third")}
+    links = UnsubscribeLinks("https://example.com/u", "k" * 32)
+    templates = {"news/sms.text.j2": "{{ name }} {{ unsubscribe_url }}"}
+    notifier = Notifier(MemoryBus(), channels=channels, templates=templates, unsubscribe=links)
+    async with notifier:
+        await notifier.campaign("june", "news", [ADA], {"name": "Ada"}, via=ALL)
+        await notifier.drain()
+        tokens = {each.channel: str(each.variables["unsubscribe_url"]).rpartition("/")[2] for each in seen}
+        assert {name: (await notifier.unsubscribe(each)).channel for name, each in tokens.items()} == {name: name for name in channels}
+    assert [each.channel for each in seen] == ["first", "first", "second", "third"]
+    assert all(each.variables["name"] == "Ada" for each in seen)

@@ -248,9 +248,14 @@ class Composer:
 
 
 def _in_line(made: Sequence[tuple[Target, list[Message]]]) -> Iterator[Message]:
-    """Yield the messages of the first channel; the others wait in their fallback."""
+    """Yield the messages of the first channel; what the others have of their own waits in their fallback."""
     (first, messages), *rest = made
     plan = new_plan(messages[0].idempotency_key)
-    steps = tuple(FallbackStep(target.channel, target.addresses) for target, _ in rest)
+    steps = tuple(_step(target, later[0], messages[0]) for target, later in rest)
     for message in messages:
         yield evolve(message, fallback=steps, plan=plan, siblings=len(first.addresses))
+
+
+def _step(target: Target, message: Message, first: Message) -> FallbackStep:
+    own = {name: value for name, value in message.variables.items() if value is not first.variables.get(name, target)}
+    return FallbackStep(target.channel, target.addresses, message.max_attempts, own)
