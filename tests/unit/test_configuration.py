@@ -324,9 +324,11 @@ def test_no_links_are_an_explicit_choice() -> None:
     assert Notifier.from_env(LEAST, unsubscribe=links)._links is links
 
 
-def test_events_are_logged_as_soon_as_logging_is_configured_or_when_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_events_are_logged_unless_observers_are_given_or_logging_says_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(logging, "basicConfig", lambda **facts: None)
-    assert Notifier.from_env(LEAST)._observers == ()
+    assert Notifier.from_env(LEAST)._observers == (log_events,)
+    assert Notifier.from_env(LEAST, observers=[print])._observers == (print,)
+    assert Notifier.from_env({**LEAST, "NOTIFYKIT_LOGGING_EVENTS": "yes"}, observers=[print, log_events])._observers == (print, log_events)
     assert Notifier.from_env({**LEAST, "NOTIFYKIT_LOGGING_JSON": "yes"})._observers == (log_events,)
     assert Notifier.from_env({**LEAST, "NOTIFYKIT_LOGGING_EVENTS": "yes"}, observers=[print])._observers == (log_events, print)
     assert Notifier.from_env({**LEAST, "NOTIFYKIT_LOGGING_LEVEL": "INFO", "NOTIFYKIT_LOGGING_EVENTS": "no"})._observers == ()

@@ -16,6 +16,7 @@ from notifykit._policies import ChannelPolicy
 from notifykit._secrets import Secret
 from notifykit._unsubscribe import UnsubscribeLinks
 from notifykit.errors import ConfigurationError
+from notifykit.events import Observer
 from notifykit.telemetry.logging import json_handler, log_events
 
 __all__ = ["from_environment", "from_toml"]
@@ -69,13 +70,13 @@ class _Building:
         built = {name: value for name, value in built.items() if value}
         self._unsubscribe(built)
         self._required(built)
-        log = self._logging()
-        if log:
-            built["observers"] = [log_events, *self._given.get("observers", ())]
+        observers = self._observers()
+        if observers is not None:
+            built["observers"] = observers
         if self._faults:
             raise ConfigurationError(_told(self._faults))
         self._set_up_logging()
-        return {**built, **{name: value for name, value in self._given.items() if name != "observers" or not log}}
+        return {**built, **{name: value for name, value in self._given.items() if name != "observers" or observers is None}}
 
     # -- reading
 
@@ -168,12 +169,17 @@ class _Building:
 
     # -- logging
 
-    def _logging(self) -> bool:
+    def _observers(self) -> list[Observer] | None:
+        """Return the observers that are given, with or without the one that logs; None where the notifier itself decides."""
         level = self._values.get("logging.level")
         if level is not None and level.upper() not in _LEVELS:
             self._faults.append(f"{self._origins['logging.level']} takes {', '.join(_LEVELS)}")
-        default = any(path.startswith("logging.") for path in self._values)
-        return bool(self._values.get("logging.events", default))
+        default = True if any(path.startswith("logging.") for path in self._values) else None
+        log = self._values.get("logging.events", default)
+        given = self._given.get("observers") or ()
+        if log is None:
+            return None
+        return [log_events, *given] if log and log_events not in given else list(given)
 
     def _set_up_logging(self) -> None:
         """Give the root logger its level and handler, unless the application has given it one."""

@@ -69,7 +69,7 @@ _OTHERS = {
     "unsubscribe.none": (Kind.FLAG, "yes: campaigns have no unsubscribe link, and may send e-mail all the same"),
     "logging.level": (Kind.TEXT, "`DEBUG`, `INFO`, `WARNING`, `ERROR`: the root logger's, with a handler to standard error"),
     "logging.json": (Kind.FLAG, "whether that handler writes JSON lines"),
-    "logging.events": (Kind.FLAG, "whether events are logged; yes if any `logging` is set"),
+    "logging.events": (Kind.FLAG, "whether events are logged; yes if any `logging` is set, or no `observers` are given in code"),
 }
 
 

@@ -14,6 +14,7 @@ from notifykit._unsubscribe import UnsubscribeLinks
 from notifykit.abc import Bus, Channel
 from notifykit.errors import ConfigurationError
 from notifykit.events import Observer
+from notifykit.telemetry.logging import log_events
 
 __all__ = ["bus_of", "channels_of", "check_functions", "check_kinds", "check_times", "observers_of", "policies_of"]
 
@@ -65,12 +66,14 @@ def policies_of(channels: Mapping[str, Channel], given: Mapping[str, ChannelPoli
     return {name: given.get(name) or ChannelPolicy() for name in channels}
 
 
-def observers_of(given: Sequence[Observer]) -> tuple[Observer, ...]:
-    """Return the observers.
+def observers_of(given: Sequence[Observer] | None) -> tuple[Observer, ...]:
+    """Return the observers; where nothing was said, the one that logs.
 
     Raises:
         ConfigurationError: they are no list of functions.
     """
+    if given is None:
+        return (log_events,)
     if isinstance(given, str) or not isinstance(given, Sequence) or not all(callable(each) for each in given):
         raise ConfigurationError("observers takes a list of functions that take an event, as observers=[log_events]")
     return tuple(given)

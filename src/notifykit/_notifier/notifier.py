@@ -26,7 +26,7 @@ from notifykit._notifier.operating import Operating
 from notifykit._notifier.people import FindRecipient, found, several
 from notifykit._notifier.relaying import Relaying
 from notifykit._notifier.retention import retaining
-from notifykit._notifier.tracing import traced
+from notifykit._notifier.tracing import traced, tracers_of
 from notifykit._outbox import DBAPIConnection, Outbox
 from notifykit._outcomes import RetryPolicy
 from notifykit._policies import ChannelPolicy
@@ -65,7 +65,8 @@ class Notifier(Configured, Relaying, Campaigning, Operating):
         templates: a folder, several, or a Renderer; the first that has a file wins, and the built-in templates come last.
         policies: by channel name: limits, concurrency, retries.
         retry: for channels whose policy sets none.
-        observers: called with every event; one that is a Tracer stands around enqueueing and sending too.
+        observers: called with every event; one that is a Tracer stands around enqueueing and sending too. None: events are logged,
+            those that want somebody's attention as warnings and errors; ``()``: nobody hears of them.
         find_recipient: makes ids stand for recipients.
         should_send: asked by the worker before each send.
         attachments: where attachments that are given as a ``file`` are found when they are sent: a folder that all processes
@@ -89,7 +90,7 @@ class Notifier(Configured, Relaying, Campaigning, Operating):
         templates: "Renderer | SourceLike | Sequence[SourceLike]" = (),
         policies: Mapping[str, ChannelPolicy] | None = None,
         retry: RetryPolicy | None = None,
-        observers: Sequence[Observer] = (),
+        observers: Sequence[Observer] | None = None,
         find_recipient: FindRecipient | None = None,
         should_send: ShouldSend | None = None,
         attachments: AttachmentSource | None = None,
@@ -110,7 +111,6 @@ class Notifier(Configured, Relaying, Campaigning, Operating):
         self.ledger: Ledger = self.bus.ledger or self._aside.ledger  # type: ignore[union-attr]
         self._policies = policies_of(self.channels, policies)
         self._retry = retry or RetryPolicy()
-        self._observers = observers_of(observers)
         self._find_recipient = find_recipient
         self._should_send = should_send
         self._find_attachment = source_of(attachments)
@@ -127,7 +127,7 @@ class Notifier(Configured, Relaying, Campaigning, Operating):
             self._links,
             bare_campaigns=unsubscribe is None,
         )
-        self._intake = Intake(self.bus, self.ledger, self._observers, self._clock)
+        self._observe(observers_of(observers))
         self._opened_in: int | None = None
         self._entered = 0
         self._open_channels = OpenChannels(self.channels)
@@ -343,6 +343,12 @@ class Notifier(Configured, Relaying, Campaigning, Operating):
         except BusError:
             return
 
+    def _observe(self, observers: tuple[Observer, ...]) -> None:
+        """Let *observers* hear of every event from now on, and nobody else."""
+        self._observers = observers
+        self._tracers = tracers_of(observers)
+        self._intake = Intake(self.bus, self.ledger, observers, self._clock)
+
     def _retaining(self) -> AbstractAsyncContextManager[None]:
         return retaining(self.bus, self.channels, self._keep_dead_letters, self._clock)
 
@@ -352,7 +358,7 @@ class Notifier(Configured, Relaying, Campaigning, Operating):
 
     def _direct(self, name: str) -> DirectSender:
         return DirectSender(
-            channel=traced(self.channels[name], self._observers),
+            channel=traced(self.channels[name], self._tracers),
             limits=self._limits(name),
             policy=self._policies[name],
             bus=self.bus,
@@ -380,7 +386,7 @@ class Notifier(Configured, Relaying, Campaigning, Operating):
     def _sender(self, name: str, time: BusTime) -> Sender:
         policy = self._policies[name]
         return Sender(
-            channel=traced(self.channels[name], self._observers),
+            channel=traced(self.channels[name], self._tracers),
             limits=self._limits(name),
             policy=policy,
             retry=policy.retry or self._retry,

@@ -11,6 +11,7 @@ from notifykit._notifier.intake import Intake
 from notifykit._notifier.tracing import enqueueing
 from notifykit._outbox import DBAPIConnection, Outbox
 from notifykit.errors import ConfigurationError
+from notifykit.events import Tracer
 
 __all__ = ["Relaying"]
 
@@ -20,6 +21,7 @@ class Relaying:
 
     _outbox: Outbox | None
     _intake: Intake
+    _tracers: Sequence[Tracer]
 
     async def relay(self) -> int:
         """Put on the bus what the outbox holds, and return how many messages that were; :meth:`run` does it by itself.
@@ -44,7 +46,7 @@ class Relaying:
         return [self._intake.skipped(each) if isinstance(each, Skip) else _queued(each) for each in made]
 
     def _traced(self, made: Sequence[Message | Skip]) -> AbstractContextManager[Sequence[Message]]:
-        return enqueueing(self._intake.observers, [each for each in made if isinstance(each, Message)])
+        return enqueueing(self._tracers, [each for each in made if isinstance(each, Message)])
 
     @asynccontextmanager
     async def _relayed(self) -> AsyncIterator[anyio.Event]:

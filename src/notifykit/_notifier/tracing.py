@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from typing import Any, TypeVar
 
 from notifykit._attachments import Attachment
@@ -10,26 +10,33 @@ from notifykit._messages import Address, Content, Message, Part
 from notifykit.abc import Channel
 from notifykit.events import Observer, Tracer
 
-__all__ = ["Traced", "enqueueing", "traced"]
+__all__ = ["Traced", "enqueueing", "traced", "tracers_of"]
 
 T = TypeVar("T")
 _log = logging.getLogger("notifykit")
 
 
+def tracers_of(observers: Sequence[Observer]) -> tuple[Tracer, ...]:
+    """Return those of *observers* that are Tracers; to ask takes long, so it is asked once."""
+    return tuple(each for each in observers if isinstance(each, Tracer))
+
+
+def enqueueing(tracers: Sequence[Tracer], messages: Sequence[Message]) -> AbstractContextManager[Sequence[Message]]:
+    """Return what gives *messages* with the trace that each of the *tracers* fills in, and stands in its spans meanwhile."""
+    return _enqueueing(tracers, messages) if tracers else nullcontext(messages)
+
+
 @contextmanager
-def enqueueing(observers: Sequence[Observer], messages: Sequence[Message]) -> Iterator[Sequence[Message]]:
-    """Give *messages* with the trace that each of the *observers* that is a Tracer fills in, and stand in its spans meanwhile."""
+def _enqueueing(tracers: Sequence[Tracer], messages: Sequence[Message]) -> Iterator[Sequence[Message]]:
     with ExitStack() as spans:
-        for each in observers:
-            if isinstance(each, Tracer):
-                filled_in = spans.enter_context(_guarded(each.enqueueing(messages)))
-                messages = messages if filled_in is None else filled_in
+        for each in tracers:
+            filled_in = spans.enter_context(_guarded(each.enqueueing(messages)))
+            messages = messages if filled_in is None else filled_in
         yield messages
 
 
-def traced(channel: Channel, observers: Sequence[Observer]) -> Channel:
-    """Return *channel*, its sends in the spans of those *observers* that are Tracers."""
-    tracers = [each for each in observers if isinstance(each, Tracer)]
+def traced(channel: Channel, tracers: Sequence[Tracer]) -> Channel:
+    """Return *channel*, its sends in the spans of *tracers*."""
     return Traced(channel, tracers) if tracers else channel
 
 

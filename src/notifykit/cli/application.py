@@ -2,6 +2,7 @@
 
 import importlib
 import inspect
+import logging
 import os
 import sys
 import traceback
@@ -22,6 +23,8 @@ __all__ = ["app_option", "find_notifier", "with_notifier"]
 T = TypeVar("T")
 F = TypeVar("F", bound=Callable[..., Any])
 
+_log = logging.getLogger("notifykit.events")
+_NOWHERE = logging.NullHandler()
 _OWN = str(Path(__file__).parents[1])
 _LIBRARY = str(Path(os.__file__).parent)
 _WHAT = "a Notifier, or a function without arguments that makes one"
@@ -95,6 +98,8 @@ def with_notifier(notifier: Notifier, work: Callable[[Notifier], Awaitable[T]], 
     """
     if loop == "trio" and find_spec("trio") is None:
         raise MissingExtraError('--loop trio needs an optional dependency: pip install "notifykit[trio]"', extra="trio")
+
+    _log.addHandler(_NOWHERE)  # a command says itself what came of it: events are lines only where logging was set up
 
     async def opened() -> T:
         async with notifier:

@@ -96,7 +96,7 @@ async def _show(notifier: Notifier, out: Output) -> None:
 def _observe(notifier: Notifier) -> None:
     """Log every event, unless the application does."""
     if log_events not in notifier._observers:
-        notifier._observers += (log_events,)
+        notifier._observe((*notifier._observers, log_events))
 
 
 def _set_up_logging(out: Output, level: str, shown: bool) -> None:

@@ -4,7 +4,8 @@ One line makes them JSON::
 
     logging.basicConfig(level="INFO", handlers=[json_handler()])
 
-and ``Notifier(observers=[observer()])`` writes them; ``watch(notifier.bus)`` adds a line for each lane with something on it.
+A notifier that is given no observers writes them, and one with others does with ``observers=[log_events, …]``; ``watch(notifier.bus)``
+adds a line for each lane with something on it.
 """
 
 import json
@@ -67,7 +68,9 @@ async def watch(bus: Bus, every: timedelta = EVERY) -> None:
 def log_events(event: Event) -> None:
     """Write *event* to the logger ``notifykit.events``, its facts as fields of the record; an observer."""
     failed = isinstance(event, Sent) and event.status is not Status.SENT
-    _write(logging.WARNING if failed else _LEVELS.get(type(event), logging.INFO), type(event).__name__, _facts(event))
+    level = logging.WARNING if failed else _LEVELS.get(type(event), logging.INFO)
+    if _log.isEnabledFor(level):  # every event of every message passes here
+        _write(level, type(event).__name__, _facts(event))
 
 
 def _log_depths(stats: Stats | None) -> None:
