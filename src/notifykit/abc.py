@@ -305,7 +305,14 @@ class Channel(ABC):
         return self.parts
 
     async def open(self) -> None:
-        """Make clients and pools; connecting may wait for the first send. Opened again after ``close``, it works again."""
+        """Make clients and pools; connecting may wait for the first send. Opened again after ``close``, it works again.
+
+        Called before the first send. One that raises is an outage of this channel and of no other: its messages wait, it is
+        called again with growing pauses, and what it has made by then is its own to undo. One that hangs is cut off after the
+        channel's ``send_timeout``.
+
+        Raises: ChannelUnavailableError, and nothing else; whatever else comes out of it is taken for one.
+        """
         return
 
     async def close(self) -> None:

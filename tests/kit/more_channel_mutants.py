@@ -2,8 +2,9 @@
 
 import logging
 from typing import ClassVar
+from urllib.parse import urlsplit
 
-from anyio import sleep
+from anyio import connect_tcp, sleep
 from attrs import evolve
 from channel_attachment_mutants import WithFiles
 from channel_mutants import caught_by
@@ -51,3 +52,11 @@ class KeepsTheOptionsOfTheLastMessage(WithFiles):
     async def send(self, address, content, message):
         self.kept = {**self.kept, **message.own_options}
         return await super().send(address, content, message)
+
+
+@caught_by("opening_while_the_provider_is_away_is_an_outage")
+class ConnectsWhenItOpens(WithFiles):
+    async def open(self):
+        server = urlsplit(self._url)
+        async with await connect_tcp(server.hostname, server.port):
+            await super().open()

@@ -14,7 +14,7 @@ from notifykit._outcomes import describe
 from notifykit._policies import ChannelPolicy
 from notifykit._suppression import look_up, pause_address, suppress
 from notifykit._worker import pieces
-from notifykit._worker.attempt import attempt, foreign, render
+from notifykit._worker.attempt import Ready, attempt, foreign, render
 from notifykit.abc import Bus, Channel, Clock, Ledger, Renderer
 from notifykit.errors import (
     AddressGoneError,
@@ -43,6 +43,7 @@ class DirectSender:
     ledger: Ledger
     renderer: Renderer
     clock: Clock
+    ready: Ready
     find_attachment: FindAttachment | None = None
     observers: Sequence[Observer] = ()
 
@@ -67,6 +68,9 @@ class DirectSender:
                 return refused
             content = render(self.renderer, self.channel, message)
             message = await with_data(message, self.channel, self.find_attachment, self.policy.send_timeout, content)
+            unavailable = await self.ready(message.channel, self.policy.send_timeout)
+            if unavailable is not None:
+                return _receipt(message, Status.FAILED, error=unavailable)
             for _ in content.pieces:
                 await self._find_room(message)
         except NotifykitError as error:

@@ -217,8 +217,6 @@ class Notifier(Configured, Relaying, Campaigning, Operating):
             async with limiter:
                 receipts[place] = await self._direct(message.channel).send(message)
 
-        for name in {each.channel for each in made if isinstance(each, Message)}:
-            await self._open_channels.open(name)
         async with anyio.create_task_group() as sending:
             limiters = {name: anyio.CapacityLimiter(policy.concurrency) for name, policy in self._policies.items()}
             for place, each in enumerate(made):
@@ -273,7 +271,6 @@ class Notifier(Configured, Relaying, Campaigning, Operating):
         self.renderer.kinds(template)
         example = self.renderer.example(template)
         made = self._composer.compose(person, template, {**example, **given}, Options(via=[channel]), self._clock.now())
-        await self._open_channels.open(channel)
         (message, *_) = (each for each in made if isinstance(each, Message))
         return await self._direct(channel).send(message)
 
@@ -365,14 +362,13 @@ class Notifier(Configured, Relaying, Campaigning, Operating):
             ledger=self.ledger,
             renderer=self.renderer,
             clock=self._clock,
+            ready=self._open_channels.ready,
             find_attachment=self._find_attachment,
             observers=self._observers,
         )
 
     async def _worker(self) -> Worker:
         await self._needs_the_bus()
-        for name in self.channels:
-            await self._open_channels.open(name)
         time = BusTime(self._clock.now)
         loops = [ChannelLoop(name, self._sender(name, time), self._lease, self._clock.monotonic) for name in self.channels]
         worker = Worker(self.bus, loops, self._lease, self._grace)
@@ -395,6 +391,7 @@ class Notifier(Configured, Relaying, Campaigning, Operating):
             renderer=self.renderer,
             time=time,
             health=ChannelHealth(name, self.bus, time, self._observers),
+            ready=self._open_channels.ready,
             observers=self._observers,
             should_send=self._should_send,
             find_attachment=self._find_attachment,

@@ -4,7 +4,7 @@ import time
 import traceback
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
-from typing import Any
+from typing import Any, TypeAlias
 
 import anyio
 from attrs import frozen
@@ -13,9 +13,12 @@ from notifykit._messages import Content, Message
 from notifykit._worker.cancellation import is_astray
 from notifykit._worker.pieces import Sent
 from notifykit.abc import Channel, Renderer
-from notifykit.errors import NotifykitError, OutcomeUnknownError, PermanentError
+from notifykit.errors import ChannelUnavailableError, NotifykitError, OutcomeUnknownError, PermanentError
 
-__all__ = ["Result", "attempt", "foreign", "render"]
+__all__ = ["Ready", "Result", "attempt", "foreign", "render"]
+
+Ready: TypeAlias = Callable[[str, timedelta], Awaitable[ChannelUnavailableError | None]]
+"""Opens the channel of a name within a time unless it is open, and returns why it cannot be used."""
 
 
 @frozen

@@ -19,7 +19,7 @@ from notifykit._messages import Content, Delivery, Message
 from notifykit._outcomes import Ack, Bury, Outcome, Release, Retry, RetryPolicy, Settlement, decide, describe
 from notifykit._policies import ChannelPolicy
 from notifykit._suppression import Standing, pause_address, suppress
-from notifykit._worker.attempt import Result, attempt, foreign, render
+from notifykit._worker.attempt import Ready, Result, attempt, foreign, render
 from notifykit._worker.conclusions import Conclusion
 from notifykit._worker.health import ChannelHealth
 from notifykit._worker.pieces import Sent, resumable, resumed
@@ -68,6 +68,7 @@ class Sender:
     renderer: Renderer
     time: BusTime
     health: ChannelHealth
+    ready: Ready
     observers: Sequence[Observer] = ()
     should_send: ShouldSend | None = None
     find_attachment: FindAttachment | None = None
@@ -90,6 +91,11 @@ class Sender:
         except Exception as error:
             outcome = Bury(Reason.UNRENDERABLE, str(foreign(error)))
             return self._conclusion(claim, message, await self._with_next(claim, message, outcome), error=error)
+        era = self.health.era
+        unavailable = await self.ready(message.channel, self.policy.send_timeout)
+        if unavailable is not None:
+            outcome = await self._outcome(claim, message, Result(resumed(claim.progress, content), unavailable, 0.0), era)
+            return self._conclusion(claim, message, outcome, error=unavailable, cause=type(unavailable).__name__)
         wait = await self._wait_for_room(message, standing)
         if wait is not None:
             return self._conclusion(claim, message, wait, cause="rate limit")

@@ -5,7 +5,7 @@ from functools import partial
 import anyio
 import anyio.to_thread
 
-from notifykit.errors import DeliveryError
+from notifykit.errors import ChannelUnavailableError, DeliveryError
 from notifykit.testing.conformance._channel_case import LONG, ChannelCase, Situation, message_to
 from notifykit.testing.conformance._channel_stand import BUSY, PATIENCE, impatient, on_trial, raising_nothing
 from notifykit.testing.conformance._law import channel_law
@@ -36,6 +36,21 @@ async def a_closed_channel_opens_again(case: ChannelCase) -> None:
                 assert len(stand.provider.arrivals()) == number
                 await stand.channel.close()
                 await stand.channel.open()
+
+
+@channel_law(Situation.UNREACHABLE)
+async def opening_while_the_provider_is_away_is_an_outage(case: ChannelCase) -> None:
+    """``open`` needs no provider, or raises a ChannelUnavailableError and works when it is called again."""
+    async with case.make() as provider:
+        channel = provider.connect(LONG)
+        assert provider.meets(Situation.UNREACHABLE)
+        with raising_nothing("opening a channel whose provider is away raises something else than a ChannelUnavailableError"):
+            try:
+                await channel.open()
+            except ChannelUnavailableError:
+                assert provider.meets(Situation.ACCEPTED)
+                await channel.open()
+        await channel.close()
 
 
 @channel_law(Situation.ACCEPTED)
