@@ -72,6 +72,7 @@ OPERATIONS: dict[str, Operation] = {
     "release": lambda bus, claims: bus.settle([Settlement(claims[0], Release()), Settlement(claims[1], Release(later(3), b"2"))]),
     "bury": lambda bus, claims: bus.settle([Settlement(each, Bury(Reason.REJECTED, "no", (message("next"),))) for each in claims[:2]]),
     "extend": lambda bus, claims: bus.extend(claims, 2 * MINUTE),
+    "extend with progress": lambda bus, claims: bus.extend(claims, 2 * MINUTE, b"3"),
     "replay": lambda bus, claims: bus.change(Filter(), Action.REPLAY),
     "purge": lambda bus, claims: bus.change(Filter(), Action.PURGE),
     "cancel": lambda bus, claims: bus.change(Filter(), Action.CANCEL),

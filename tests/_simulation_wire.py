@@ -54,8 +54,8 @@ class Wire(Bus):
     async def settle(self, settlements: Sequence[Settlement]) -> Sequence[Settled]:
         return await self._call("settle", settlements)
 
-    async def extend(self, claims: Sequence[Claim], lease: timedelta) -> Sequence[Extended]:
-        return await self._call("extend", claims, lease)
+    async def extend(self, claims: Sequence[Claim], lease: timedelta, progress: bytes | None = None) -> Sequence[Extended]:
+        return await self._call("extend", claims, lease, progress)
 
     async def get(self, message_id: str) -> StoredMessage | None:
         return await self._call("get", message_id)

@@ -185,10 +185,14 @@ class Bus(ABC):
         """
 
     @abstractmethod
-    async def extend(self, claims: Sequence[Claim], lease: timedelta) -> Sequence[Extended]:
+    async def extend(self, claims: Sequence[Claim], lease: timedelta, progress: bytes | None = None) -> Sequence[Extended]:
         """Move each lease's end to now + *lease*, never back, and at most to 15 minutes after its claim (then LIMIT).
 
-        A lease that ended is extended too, as long as no other claim took it over.
+        A lease that ended is extended too, as long as no other claim took it over. *progress*, unless it is None, is stored
+        with each claim that is not STALE, as if a settle had left it; once answered, that the message was claimed, and with
+        which progress, is as durable as what ``enqueue`` answered, so that no claim hands it out again without it.
+
+        Raises: BusUnavailableError (with ``maybe_done``, repeating is safe).
         """
 
     def heartbeat(self, claims: Callable[[], Sequence[Claim]], lease: timedelta) -> AbstractAsyncContextManager[None]:

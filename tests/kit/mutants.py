@@ -608,6 +608,22 @@ class RefusesALateExtend(MemoryStore):
         return super()._extend(claim if record else evolve(claim, token=""), until)
 
 
+@caught_by("extend_keeps_the_progress_that_it_brings")
+class ExtendForgetsProgress(MemoryStore):
+    def extend(self, claims, lease, progress=None):
+        return super().extend(claims, lease)
+
+
+@caught_by("a_stale_extend_leaves_the_progress")
+class StaleExtendKeepsProgress(MemoryStore):
+    def extend(self, claims, lease, progress=None):
+        for each in claims:
+            record = self._by_id.get(each.envelope.id)
+            if record is not None and progress is not None:
+                record.progress = progress
+        return super().extend(claims, lease, progress)
+
+
 # answers
 
 

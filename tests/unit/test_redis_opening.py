@@ -221,6 +221,13 @@ async def test_durability_fsync_waits_for_the_disk(tmp_path):
             server.kill()
             server.start()
             assert await bus.get("a") is not None
+            claims = (await bus.claim("email", BOTH, 1, LEASE)).claims
+            await bus.extend(claims, LEASE, b"set out")
+            server.kill()
+            server.start()
+            stored = await bus.get("a")
+            assert stored is not None
+            assert (stored.attempts, stored.progress) == (1, b"set out")
             server.run("CONFIG", "SET", "appendonly", "no")
             with pytest.raises(BusUnavailableError) as caught:
                 await bus.enqueue([envelope("b")])
@@ -234,7 +241,11 @@ async def test_durability_replicated_needs_its_replica(monkeypatch):
             with pytest.raises(BusUnavailableError, match="confirmed") as caught:
                 await bus.enqueue([envelope("a")])
             assert caught.value.maybe_done
-            assert (await bus.claim("email", BOTH, 1, LEASE)).claims
+            claims = (await bus.claim("email", BOTH, 1, LEASE)).claims
+            await bus.extend(claims, LEASE)
+            with pytest.raises(BusUnavailableError, match="confirmed") as caught:
+                await bus.extend(claims, LEASE, b"set out")
+            assert caught.value.maybe_done
         monkeypatch.setattr("notifykit.buses.redis._opening.CONFIRM_MS", 5_000)
         with Server('save ""', f"replicaof 127.0.0.1 {primary.port}") as replica:
             await_following(replica)

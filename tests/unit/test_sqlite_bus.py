@@ -226,6 +226,30 @@ async def test_no_claim_reads_more_than_it_hands_out(path):
 
 
 @pytest.mark.anyio
+@pytest.mark.parametrize("durability", ["full", "normal"])
+async def test_what_sets_out_to_be_sent_at_most_once_is_on_the_disk_as_what_was_enqueued_is(path, durability):
+    statements: list[str] = []
+    async with SQLiteBus(path, durability=durability) as bus:
+        await bus.owner.call(Operation(lambda step: step.db.set_trace_callback(statements.append)))
+
+        async def synchronous(call):
+            """Return what the commit of *call* waits for."""
+            await call
+            before = statements[: len(statements) - 1 - statements[::-1].index("BEGIN IMMEDIATE")]
+            return [each for each in before if each.startswith("PRAGMA synchronous")][-1].rpartition(" ")[2]
+
+        await bus.extend([], LEASE)
+        await bus.hold("push", None, None, "operator")  # so that each of both was asked for since the trace began
+        if durability == "normal":
+            statements.insert(0, "PRAGMA synchronous = NORMAL")
+        assert await synchronous(bus.enqueue([envelope("a")])) == durability.upper()
+        (a,) = (await bus.claim("email", LANES, 1, LEASE)).claims
+        assert await synchronous(bus.extend([a], LEASE)) == "NORMAL"
+        assert await synchronous(bus.extend([a], LEASE, b"set out")) == durability.upper()
+        assert await synchronous(bus.settle([Settlement(a, Ack())])) == "NORMAL"
+
+
+@pytest.mark.anyio
 async def test_the_log_is_emptied_when_it_has_grown_and_when_it_is_quiet(path, monkeypatch):
     monkeypatch.setattr(checkpoint, "BUSY_BYTES", 100_000)
     monkeypatch.setattr(checkpoint, "_BETWEEN", 0)

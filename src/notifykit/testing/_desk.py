@@ -98,10 +98,10 @@ class DeskBus(MemoryBus):
         self._alive()
         return await super().settle(settlements)
 
-    async def extend(self, claims: Sequence[Claim], lease: timedelta) -> Sequence[Extended]:
+    async def extend(self, claims: Sequence[Claim], lease: timedelta, progress: bytes | None = None) -> Sequence[Extended]:
         """Extend, unless the worker has crashed."""
         self._alive()
-        return await super().extend(claims, lease)
+        return await super().extend(claims, lease, progress)
 
     def _alive(self) -> None:
         if self.crashed:

@@ -171,10 +171,10 @@ class MemoryBus(Bus):
         await self.pause()
         return self.opened().settle(settlements)
 
-    async def extend(self, claims: Sequence[Claim], lease: timedelta) -> Sequence[Extended]:
+    async def extend(self, claims: Sequence[Claim], lease: timedelta, progress: bytes | None = None) -> Sequence[Extended]:
         """Move the ends of leases."""
         await self.pause()
-        return self.opened().extend(claims, lease)
+        return self.opened().extend(claims, lease, progress)
 
     async def get(self, message_id: str) -> StoredMessage | None:
         """Return one message."""

@@ -100,12 +100,17 @@ class MemoryStore(Changing):
             now = self.time.now()
             return [self._settle(each, now) for each in settlements]
 
-    def extend(self, claims: Sequence[Claim], lease: timedelta) -> Sequence[Extended]:
+    def extend(self, claims: Sequence[Claim], lease: timedelta, progress: bytes | None = None) -> Sequence[Extended]:
         """As ``Bus.extend``."""
         check_lease(lease)
         with self.lock:
             until = self.time.now() + ms(lease)
-            return [self._extend(each, until) for each in claims]
+            answers = [self._extend(each, until) for each in claims]
+            if progress is not None:
+                for each, answer in zip(claims, answers, strict=True):
+                    if answer is not Extended.STALE:
+                        self._by_id[each.envelope.id].progress = progress
+            return answers
 
     def get(self, message_id: str) -> StoredMessage | None:
         """As ``Bus.get``."""

@@ -63,7 +63,7 @@ class RedisBus(Shard):
         server: a URL that says where it is, or settings; ``from_url`` takes one that says more.
         name: buses of one name on one server are one bus; the name is the hash tag of all its keys.
         durability: what must have happened to a message before ``enqueue`` returns; acks are not waited for, as a lost
-            one only means a duplicate.
+            one only means a duplicate; but what is sent at most once waits until its setting out is as safe.
         replicas: how many of them must have it under durability ``replicated``.
         idempotency_ttl: how long a key stays taken after its enqueue.
         campaign_after: after so many transactional messages in a row one campaign message is handed out; None: strictly after all.
@@ -188,10 +188,10 @@ class RedisBus(Shard):
         answers: Sequence[Settled] = await self.call(settling(settlements), weight=len(settlements) + 1)
         return answers
 
-    async def extend(self, claims: Sequence[Claim], lease: timedelta) -> Sequence[Extended]:
+    async def extend(self, claims: Sequence[Claim], lease: timedelta, progress: bytes | None = None) -> Sequence[Extended]:
         """Move the ends of leases."""
         check_lease(lease)
-        operation = Operation(lambda context: writing.extend(context, claims, lease))
+        operation = Operation(lambda context: writing.extend(context, claims, lease, progress))
         answers: Sequence[Extended] = await self.call(operation, weight=len(claims) + 1)
         return answers
 

@@ -119,12 +119,12 @@ class ShardedRedisBus(Bus):
         parts = parted(map(self._at_home, settlements), lambda pair: pair[0])
         return in_order(parts, await self._in_parts(parts, lambda shard, some: shard.settle(some)))
 
-    async def extend(self, claims: Sequence[Claim], lease: timedelta) -> Sequence[Extended]:
+    async def extend(self, claims: Sequence[Claim], lease: timedelta, progress: bytes | None = None) -> Sequence[Extended]:
         """Move the ends of leases."""
         self._check_open()
         check_lease(lease)
         parts = parted(map(self._home, claims), lambda pair: pair[0])
-        return in_order(parts, await self._in_parts(parts, lambda shard, some: shard.extend(some, lease)))
+        return in_order(parts, await self._in_parts(parts, lambda shard, some: shard.extend(some, lease, progress)))
 
     def heartbeat(self, claims: Callable[[], Sequence[Claim]], lease: timedelta) -> AbstractAsyncContextManager[None]:
         """Extend leases from a thread of its own; a shard that is away does not keep the others' from being extended."""

@@ -119,15 +119,16 @@ def _settling(channels: Channels, settlements: Sequence[Settlement]) -> list[Any
     return args
 
 
-def extend(context: Context, claims: Sequence[Claim], lease: timedelta) -> Course[Sequence[Extended]]:
-    """Move the ends of leases, at most 1,000 a step."""
+def extend(context: Context, claims: Sequence[Claim], lease: timedelta, progress: bytes | None = None) -> Course[Sequence[Extended]]:
+    """Move the ends of leases, at most 1,000 a step; progress that is brought is confirmed."""
+    mark = b"" if progress is None else b"+" + progress
     answers: list[Extended] = []
     for start in range(0, len(claims), 1000):
         some, channels = claims[start : start + 1000], Channels()
-        args: list[Any] = [ms(lease), ms(MAX_CLAIM_AGE), len(some)]
+        args: list[Any] = [ms(lease), ms(MAX_CLAIM_AGE), mark, len(some)]
         for each in some:
             args += (each.envelope.id, channels.number(each.envelope.channel, lane_number(each.envelope.lane)), each.token)
-        letters = yield context.step("extend", channels, args)
+        letters = yield context.step("extend", channels, args, confirm=progress is not None)
         answers += [_EXTENDED[letter] for letter in letters.decode()]
     return answers
 

@@ -58,8 +58,9 @@ class SQLiteBus(Bus):
         path: the database file; made with mode 0600 if it is not there. Its folder must exist.
         clock: in place of the machine's.
         idempotency_ttl: how long a key stays taken after its enqueue.
-        durability: ``full``: what an enqueue, a change, a hold or a ``put`` of the ledger answered survives a power cut; what
-            a claim or settle answered survives the end of the process, and after a power cut a message may be sent again.
+        durability: ``full``: what an enqueue, a change, a hold, an extend with progress or a ``put`` of the ledger answered
+            survives a power cut; what a claim or settle answered survives the end of the process, and after a power cut a
+            message may be sent again, unless it is sent at most once.
             ``normal``: a power cut may take what the last moments brought; the file stays whole.
         campaign_after: after so many transactional messages in a row one campaign message is handed out; None: strictly after all.
     """
@@ -152,10 +153,12 @@ class SQLiteBus(Bus):
         """End claims."""
         return cast("Sequence[Settled]", await self._owner.call(settling(settlements), weight=len(settlements)))
 
-    async def extend(self, claims: Sequence[Claim], lease: timedelta) -> Sequence[Extended]:
+    async def extend(self, claims: Sequence[Claim], lease: timedelta, progress: bytes | None = None) -> Sequence[Extended]:
         """Move the ends of leases."""
         check_lease(lease)
-        return cast("Sequence[Extended]", await self._call(settle.extend, list(claims), checks.ms(lease), weight=len(claims)))
+        args = list(claims), checks.ms(lease), progress
+        answers = await self._call(settle.extend, *args, weight=len(claims), durable=progress is not None)
+        return cast("Sequence[Extended]", answers)
 
     def heartbeat(self, claims: Callable[[], Sequence[Claim]], lease: timedelta) -> AbstractAsyncContextManager[None]:
         """Extend leases from a thread of its own, which a blocked event loop cannot silence."""

@@ -157,8 +157,8 @@ def _release(step: Step, row: Any, outcome: Release) -> None:
     step.rings = True
 
 
-def extend(step: Step, claims: Sequence[Claim], lease: int) -> list[Extended]:
-    """Move the ends of leases."""
+def extend(step: Step, claims: Sequence[Claim], lease: int, progress: bytes | None = None) -> list[Extended]:
+    """Move the ends of leases, and write down how far those came that are current."""
     answers: list[Extended] = []
     until = step.now + lease
     rows: dict[str, Any] = {}
@@ -166,6 +166,7 @@ def extend(step: Step, claims: Sequence[Claim], lease: int) -> list[Extended]:
         sql = f"SELECT id, seq, state, nonce, deliveries, claimed_at, lease_until FROM msg WHERE id IN {marks(len(some))}"
         rows.update((row[0], row) for row in step.fetch(sql, some))
     moved: list[tuple[int, int]] = []
+    marked: list[tuple[bytes, int]] = []
     for each in claims:
         row = rows.get(each.envelope.id)
         if row is None or row[2] != CLAIMED or token(row[1], row[4], row[3]) != each.token:
@@ -174,6 +175,9 @@ def extend(step: Step, claims: Sequence[Claim], lease: int) -> list[Extended]:
         last = row[5] + _MAX_AGE
         if min(until, last) > row[6]:
             moved.append((min(until, last), row[1]))
+        if progress is not None:
+            marked.append((progress, row[1]))
         answers.append(Extended.LIMIT if until > last else Extended.DONE)
     step.db.executemany("UPDATE msg SET lease_until = ? WHERE seq = ?", moved)
+    step.db.executemany("UPDATE msg SET progress = ? WHERE seq = ?", marked)
     return answers

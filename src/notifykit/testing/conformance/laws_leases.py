@@ -258,6 +258,37 @@ async def a_lease_that_ended_is_extended_too(make: MakeStore) -> None:
 
 
 @bus_law()
+async def extend_keeps_the_progress_that_it_brings(make: MakeStore) -> None:
+    """Progress is stored with each current claim, also at the limit and where the lease moves not; without any it stays."""
+    async with fresh(make) as stand:
+        await stand.put("a", "b", group="g")
+        a, b = (await stand.take()).claims
+        assert list(await stand.bus.extend([a, b], SECOND, b"\x00set out")) == [Extended.DONE] * 2
+        assert list(await stand.bus.extend([a], MAX_CLAIM_AGE - LEASE)) == [Extended.DONE]
+        stand.passes(seconds=1)
+        assert list(await stand.bus.extend([b], MAX_CLAIM_AGE, b"again")) == [Extended.LIMIT]
+        assert [(await stand.message(each)).progress for each in ("a", "b")] == [b"\x00set out", b"again"]
+        stand.passes(minutes=15)
+        assert [(each.attempt, each.progress) for each in (await stand.take()).claims] == [(2, b"\x00set out"), (2, b"again")]
+
+
+@bus_law()
+async def a_stale_extend_leaves_the_progress(make: MakeStore) -> None:
+    """What a claim that is not current brings is not stored."""
+    async with fresh(make) as stand:
+        await stand.put("a")
+        old = await stand.one()
+        stand.clock.advance(LEASE)
+        new = await stand.one()
+        assert list(await stand.bus.extend([old, new], LEASE, b"")) == [Extended.STALE, Extended.DONE]
+        assert list(await stand.bus.extend([old], LEASE, b"late")) == [Extended.STALE]
+        assert (await stand.message("a")).progress == b""
+        await stand.end(new, Release())
+        assert list(await stand.bus.extend([new], LEASE, b"late")) == [Extended.STALE]
+        assert (await stand.one()).progress == b""
+
+
+@bus_law()
 async def extend_of_what_is_gone_is_stale(make: MakeStore) -> None:
     """A claim that was settled cannot be extended, and nothing is counted for it."""
     async with fresh(make) as stand:

@@ -238,12 +238,12 @@ class BusMachine(RuleBasedStateMachine):
         assert list(answer) == self.model.settle(self.now, [(message_id, foreign_token, ending)])
         self.compare()
 
-    @rule(numbers=st.lists(st.integers(0, 7), min_size=1, max_size=3), lease=given.leases())
-    def extend(self, numbers: list[int], lease: timedelta) -> None:
-        """Extend current and old claims, and compare."""
+    @rule(numbers=st.lists(st.integers(0, 7), min_size=1, max_size=3), lease=given.leases(), progress=given.marks())
+    def extend(self, numbers: list[int], lease: timedelta, progress: bytes | None) -> None:
+        """Extend current and old claims, some with progress, and compare."""
         pairs = [self.claims[-1 - number % len(self.claims)] for number in numbers if self.claims]
-        answer = self.do(lambda bus: bus.extend([claim for claim, _ in pairs], lease))
-        assert list(answer) == self.model.extend(self.now, [known for _, known in pairs], lease)
+        answer = self.do(lambda bus: bus.extend([claim for claim, _ in pairs], lease, progress))
+        assert list(answer) == self.model.extend(self.now, [known for _, known in pairs], lease, progress)
         self.compare()
 
     @rule(draft=given.filters(), action=given.actions(), limit=st.sampled_from((0, 1, 2, 1000)), dry_run=st.booleans())

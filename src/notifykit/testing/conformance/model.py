@@ -259,11 +259,11 @@ class Model:
         if why != "acked":
             self._free_key(message)
 
-    def extend(self, now: datetime, claims: Sequence[tuple[str, int]], lease: timedelta) -> list[Extended]:
-        """Move the lease's end of each (id, token)."""
-        return [self._extend(now, *each, lease) for each in claims]
+    def extend(self, now: datetime, claims: Sequence[tuple[str, int]], lease: timedelta, progress: bytes | None = None) -> list[Extended]:
+        """Move the lease's end of each (id, token), and keep the progress that is brought."""
+        return [self._extend(now, *each, lease, progress) for each in claims]
 
-    def _extend(self, now: datetime, message_id: str, token: int, lease: timedelta) -> Extended:
+    def _extend(self, now: datetime, message_id: str, token: int, lease: timedelta, progress: bytes | None) -> Extended:
         message = self.stored(message_id)
         if message is None or message.place != "claimed" or message.token != token:
             return Extended.STALE
@@ -271,6 +271,7 @@ class Model:
         assert message.lease_until is not None
         last = message.claimed_at + MAX_CLAIM_AGE
         message.lease_until = max(message.lease_until, min(now + lease, last))
+        message.progress = message.progress if progress is None else progress
         return Extended.LIMIT if now + lease > last else Extended.DONE
 
     # the rest

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from notifykit._claims import Action, Envelope, Reason, State
 from notifykit._messages import Lane
 
-__all__ = ["actions", "bodies", "changes_of_time", "drafts", "envelopes", "filters", "lane_limits", "leases", "outcome_drafts"]
+__all__ = ["actions", "bodies", "changes_of_time", "drafts", "envelopes", "filters", "lane_limits", "leases", "marks", "outcome_drafts"]
 
 IDS = ("a", "b", "c", "d", "e", "f")
 CHANNELS = ("email", "push")
@@ -26,6 +26,11 @@ def actions() -> st.SearchStrategy[Action]:
 def bodies() -> st.SearchStrategy[bytes]:
     """Bodies: mostly short, any bytes."""
     return st.one_of(st.just(b""), st.binary(max_size=20))
+
+
+def marks() -> st.SearchStrategy[bytes | None]:
+    """Progress that an extend brings: mostly none."""
+    return st.one_of(st.none(), st.none(), bodies())
 
 
 def _offsets() -> st.SearchStrategy[timedelta]:

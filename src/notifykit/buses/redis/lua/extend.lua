@@ -1,6 +1,6 @@
--- ARGV: lease, longest age of a claim, the number of claims; of each its id, lane and token.
+-- ARGV: lease, longest age of a claim, nothing or + and the progress to keep, the number of claims; of each its id, lane and token.
 -- Answers a letter for each: D done, L limit, S stale.
-local lease, age, number = tonumber(arg()), tonumber(arg()), tonumber(arg())
+local lease, age, mark, number = tonumber(arg()), tonumber(arg()), arg(), tonumber(arg())
 local answers = {}
 for i = 1, number do
   local id, q, token = arg(), tonumber(arg()), arg()
@@ -11,11 +11,13 @@ for i = 1, number do
     local last = t[10] + age
     local ending = max(t[11], min(now + lease, last))
     answers[i] = now + lease > last and 'L' or 'D'
-    if ending > t[11] then
+    local moves = ending > t[11]
+    if mark ~= '' then t[7] = mark:sub(2) end
+    if moves or mark ~= '' then
       t[11] = ending
       call('HSET', S, id, t[12] and pack(unpack(t, 1, 12)) or pack(unpack(t, 1, 11)))
-      call('ZADD', lease_key(q), ending, id)
     end
+    if moves then call('ZADD', lease_key(q), ending, id) end
   end
 end
 finish()

@@ -87,9 +87,9 @@ class FileBus(Bus):
         check_settlements(settlements)
         return await self._do(lambda queue: queue.settle(settlements))
 
-    async def extend(self, claims: Sequence[Claim], lease: timedelta) -> Sequence[Extended]:
+    async def extend(self, claims: Sequence[Claim], lease: timedelta, progress: bytes | None = None) -> Sequence[Extended]:
         check_lease(lease)
-        return await self._do(lambda queue: queue.extend(claims, lease))
+        return await self._do(lambda queue: queue.extend(claims, lease, progress))
 
     async def get(self, message_id: str) -> StoredMessage | None:
         return await self._do(lambda queue: queue.get(message_id))

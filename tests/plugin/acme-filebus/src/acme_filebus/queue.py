@@ -241,15 +241,16 @@ class Queue:
         if why != "acked":
             self._free_key(record)
 
-    def extend(self, claims: Sequence[Claim], lease: timedelta) -> list[Extended]:
-        return [self._extend(each, -(-lease // MS)) for each in claims]
+    def extend(self, claims: Sequence[Claim], lease: timedelta, progress: bytes | None) -> list[Extended]:
+        return [self._extend(each, -(-lease // MS), progress) for each in claims]
 
-    def _extend(self, claim: Claim, lease: int) -> Extended:
+    def _extend(self, claim: Claim, lease: int, progress: bytes | None) -> Extended:
         record = self.by_id.get(claim.envelope.id)
         if record is None or record.place != "claimed" or record.token != claim.token:
             return Extended.STALE
         last = record.claimed + MAX_CLAIM_AGE // MS
         record.lease = max(record.lease, min(self.now + lease, last))
+        record.progress = record.progress if progress is None else packed(progress)
         self._changed()
         return Extended.LIMIT if self.now + lease > last else Extended.DONE
 
