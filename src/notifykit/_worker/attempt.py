@@ -1,7 +1,7 @@
 """One attempt at one message: render, send piece by piece, and time it."""
 
+import logging
 import time
-import traceback
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import Any, TypeAlias
@@ -11,6 +11,7 @@ from attrs import frozen
 
 from notifykit._messages import Content, Message
 from notifykit._worker.cancellation import is_astray
+from notifykit._worker.frames import frames, kind, whole_traceback
 from notifykit._worker.pieces import Sent
 from notifykit.abc import Channel, Renderer
 from notifykit.errors import ChannelUnavailableError, NotifykitError, OutcomeUnknownError, PermanentError
@@ -19,6 +20,8 @@ __all__ = ["Ready", "Result", "attempt", "foreign", "render"]
 
 Ready: TypeAlias = Callable[[str, timedelta], Awaitable[ChannelUnavailableError | None]]
 """Opens the channel of a name within a time unless it is open, and returns why it cannot be used."""
+
+_log = logging.getLogger("notifykit")
 
 
 @frozen
@@ -89,14 +92,19 @@ async def _send(channel: Channel, message: Message, content: Content, timeout: t
     except BaseException as raised:
         if not isinstance(raised, Exception) and not is_astray(raised):
             raise
-        error = foreign(raised)
+        error = foreign(raised, message)
     return provider_id, error, (time.perf_counter() - start) * 1000
 
 
-def foreign(error: BaseException) -> NotifykitError:
-    """Return what nobody foresaw as an error whose text names its type and place; its own text may hold an address or a secret."""
-    frames = traceback.extract_tb(error.__traceback__)
-    place = f" in {frames[-1].name}, line {frames[-1].lineno} of {frames[-1].filename.rpartition('/')[2]}" if frames else ""
-    wrapped = NotifykitError(f"unforeseen {type(error).__name__}{place}")
+def foreign(error: BaseException, message: Message | None = None) -> NotifykitError:
+    """Return what nobody foresaw as an error whose text names its type and frames; its own text may hold an address or a secret.
+
+    At the level DEBUG its whole traceback is logged, without that text, with the ids of *message*.
+    """
+    if _log.isEnabledFor(logging.DEBUG):
+        facts = {"message_id": message.id, "channel": message.channel, "request_id": message.request_id} if message else {}
+        _log.debug("an exception that nobody foresaw: %s", whole_traceback(error), extra=facts)
+    places = frames(error)
+    wrapped = NotifykitError(f"unforeseen {kind(error)}{' at ' if places else ''}{places}")
     wrapped.__cause__ = error
     return wrapped
