@@ -181,6 +181,55 @@ def test_a_value_that_becomes_an_attribute_is_found() -> None:
     assert check({**html, "a/email.html.j2": '<p title="{{ title }}">x</p>'}) == []
 
 
+@pytest.mark.parametrize(
+    ("html", "where"),
+    [
+        ("<style>p{color:{{ x }}}</style><p>z</p>", "<style>"),
+        ("<style data-css-inline='ignore'>p{color:{{ x|upper }}}</style><p>z</p>", "<style>"),
+        ('<p style="color:{{ x }}">z</p>', "style of <p>"),
+        ("<p style='color:{% if x %}{{ x|trim }}{% endif %}'>z</p>", "style of <p>"),
+        ("<script>var a = '{{ x }}'</script><p>z</p>", "<script>"),
+        ("<p onclick=\"go('{{ x }}')\">z</p>", "onclick of <p>"),
+        ('<iframe srcdoc="{{ x }}"></iframe><p>z</p>', "srcdoc of <iframe>"),
+    ],
+)
+def test_a_value_where_another_language_is_read_is_found(html: str, where: str) -> None:
+    findings = check({"a/email.subject.j2": "x", "a/email.html.j2": html, "a/template.toml": '[example]\nx = "red"'})
+    (found,) = [each for each in findings if "a value stands in" in each.text]
+    assert (found.severity, f"a value stands in {where}," in found.text) == ("error", True)
+
+
+@pytest.mark.parametrize(
+    "html",
+    [
+        "<style>p{color:{% if x == 'red' %}red{% else %}blue{% endif %}}</style><p>z</p>",
+        "<p style=\"color:{{ {'red': '#f00'}[x]|default('#000') }}\">z</p>",
+        '<p style="width:{{ n }}%">{{ x }}</p>',
+        '<p style="width:{{ x|int }}%">{{ x }}</p>',
+        '<!-- {{ x }} --><p title="{{ x }}">{{ x }}</p>',
+    ],
+)
+def test_a_value_that_can_be_nothing_else_there_is_left_in_peace(html: str) -> None:
+    files = {"a/email.subject.j2": "x", "a/email.html.j2": html, "a/template.toml": '[example]\nx = "red"\nn = 5'}
+    assert [str(each) for each in check(files)] == []
+
+
+@pytest.mark.parametrize(
+    "text", ["> {{ x }}", "Said:\n>{{ x|bold }}\nyesterday", "**>{{ x|lower }}", "{% for each in [x] %}> {{ each }}\n{% endfor %}"]
+)
+def test_a_value_of_several_lines_in_a_quotation_of_the_templates_own_is_found(text: str) -> None:
+    finding = only({"a/telegram.text.j2": text, "a/template.toml": '[example]\nx = "one"'})
+    assert (finding.severity, "quotation" in finding.text) == ("error", True)
+    assert "{{ x|quote }}" in finding.text or "bold" in text, "what crosses its end is refused by Telegram"
+
+
+@pytest.mark.parametrize(
+    "text", ["{{ x|quote }}", "> {{ x.split()|join(' ') }}", "> Quoted\n{{ x }}", "{% filter quote %}{{ x }}{% endfilter %}"]
+)
+def test_a_quotation_that_no_value_can_leave_is_left_in_peace(text: str) -> None:
+    assert [str(each) for each in check({"a/telegram.text.j2": text, "a/template.toml": '[example]\nx = "one"'})] == []
+
+
 def test_json_that_a_value_can_break_is_found() -> None:
     files = {"a/push.json.j2": '{"title": {{ title }}}', "a/template.toml": '[example]\ntitle = "5"'}
     assert {each.severity for each in check(files)} == {"error"}

@@ -24,6 +24,8 @@ _ENDS_A_PARAGRAPH = frozenset(
     )
 )
 _URL_ATTRIBUTES = ("href", "src", "action", "background")
+_EMBEDDING = ("style", "srcdoc")
+_OTHER_LANGUAGES = ("script", "style")
 
 
 @frozen
@@ -35,12 +37,14 @@ class Structure:
         links: (tag, attribute, URL) in order.
         tags: the names of all elements.
         attributes: the names of all attributes.
+        embedded: (where, text) of what is read as another language, in which escaping for HTML means nothing.
     """
 
     faults: Sequence[tuple[int, str]]
     links: Sequence[tuple[str, str, str]]
     tags: frozenset[str]
     attributes: frozenset[str]
+    embedded: Sequence[tuple[str, str]]
 
 
 def read_structure(html: str) -> Structure:
@@ -49,7 +53,7 @@ def read_structure(html: str) -> Structure:
     reader.feed(html)
     reader.close()
     reader.end()
-    return Structure(reader.faults, reader.links, frozenset(reader.tags), frozenset(reader.attributes))
+    return Structure(reader.faults, reader.links, frozenset(reader.tags), frozenset(reader.attributes), reader.embedded)
 
 
 class LenientParser(HTMLParser):
@@ -67,6 +71,7 @@ class _Reader(LenientParser):
         self.links: list[tuple[str, str, str]] = []
         self.tags: set[str] = set()
         self.attributes: set[str] = set()
+        self.embedded: list[tuple[str, str]] = []
         self._open: list[tuple[str, int]] = []
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
@@ -90,6 +95,10 @@ class _Reader(LenientParser):
             while (last := self._open.pop())[0] != tag:
                 self._left_open(*last, f"when </{tag}> comes")
 
+    def handle_data(self, data: str) -> None:
+        if self._open and (tag := self._open[-1][0]) in _OTHER_LANGUAGES:
+            self.embedded.append((f"<{tag}>", data))
+
     def end(self) -> None:
         """Judge what is still open at the end."""
         for tag, line in reversed(self._open):
@@ -108,6 +117,7 @@ class _Reader(LenientParser):
     def _note(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.tags.add(tag)
         self.links += self._links(tag, attrs)
+        self.embedded += ((f"{name} of <{tag}>", value or "") for name, value in attrs if name in _EMBEDDING or name.startswith("on"))
         names = [name for name, _ in attrs]
         self.attributes |= set(names)
         if len(set(names)) < len(names):

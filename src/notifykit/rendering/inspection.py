@@ -36,7 +36,11 @@ _MAIL_SCHEMES = ("http", "https", "mailto", "tel")
 _MOST_ACTIONS = 2
 """``Notification.maxActions`` of the browsers that show any."""
 _ACTIVE = ("script", "iframe", "object", "embed", "form", "applet")
-_HOSTILE_ATTRIBUTE = "onhostile"
+_HOSTILE = "onhostile"
+"""What a hostile text has in it, in its first line and as the name of an attribute."""
+_TWO_LINES = re.compile(rf"{_HOSTILE}(?:(?!{_HOSTILE}).){{0,80}}?7\*7", re.DOTALL | re.IGNORECASE)
+"""From there to its second line."""
+_REMEDY = "make it a number, as {{ x|int }}, or choose between constants by {% if %}"
 
 
 def inspect(markup: Markup, kind: str, text: str) -> Iterator[Remark]:
@@ -50,8 +54,10 @@ def _html(kind: str, text: str) -> Iterator[Remark]:
         yield "error", "structure", f"line {line} of the output: {reason}"
     for tag in sorted(structure.tags.intersection(_ACTIVE)):
         yield "warning", "advice", f"mail programs remove <{tag}>"
-    if _HOSTILE_ATTRIBUTE in structure.attributes:
+    if _HOSTILE in structure.attributes:
         yield "error", "structure", "a value becomes an attribute of its own: put quotes around the attribute's value"
+    for where in dict.fromkeys(where for where, embedded in structure.embedded if _HOSTILE in embedded.lower()):
+        yield "error", "structure", f"a value stands in {where}, where escaping for HTML does not hold it: {_REMEDY}"
     for tag, name, url in structure.links:
         if not _is_mail_link(tag, url):
             yield "error" if _runs(url) else "warning", "link", f"{name} of <{tag}> is no absolute web address"
@@ -82,6 +88,8 @@ def _markdown(kind: str, text: str) -> Iterator[Remark]:
         yield "warning", "size", f"it has {units:,} characters; a Telegram message holds {MOST_CHARACTERS:,}"
     if not reading.text.strip():
         yield "error", "empty", NO_TEXT
+    if any(reading.quotes[each.start()] and not reading.quotes[each.end() - 1] for each in _TWO_LINES.finditer(reading.text)):
+        yield "error", "structure", "a value of several lines leaves the quotation: write {{ x|quote }} in place of > before it"
     entities = {id(each): each for around in reading.entities for each in around}
     if len(entities) > MOST_ENTITIES:
         yield "warning", "size", f"it has {len(entities)} formatted stretches; Telegram shows {MOST_ENTITIES}"
