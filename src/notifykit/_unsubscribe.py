@@ -121,10 +121,16 @@ class UnsubscribeLinks:
         """Return the link for one message.
 
         Raises:
-            ConfigurationError: it would be too long for a header; nothing of 200 bytes without control characters is.
+            ConfigurationError: it would be too long for a header; nothing of 200 bytes without control characters is. Or the id
+                is no Unicode.
         """
         until = int((now + self.valid_for).timestamp())
-        payload = msgspec.json.encode([recipient_id, channel, group, until])
+        try:
+            payload = msgspec.json.encode([recipient_id, channel, group, until])
+        except UnicodeEncodeError:
+            raise ConfigurationError(
+                "a recipient's id or a campaign's name has half a surrogate pair in it, which is no character"
+            ) from None
         link = f"{self.url.rstrip('/')}/{_encode(_sign(self.key, payload) + payload)}"
         if len(link) > _LONGEST_LINK:
             raise ConfigurationError(

@@ -142,7 +142,8 @@ class Bus(ABC):
           after the enqueue even when it has been acked; a message with a taken key is skipped and answered as the duplicate
           of the one that took it. Death, cancelling and purging free the key. Both hold within one call too.
 
-        Raises: PayloadTooLargeError, BusFullError, BusUnavailableError (with ``maybe_done``, repeating is safe).
+        Raises: PayloadTooLargeError, BusFullError, BusUnavailableError (with ``maybe_done``, repeating with the
+            same envelopes is safe).
         """
 
     @abstractmethod

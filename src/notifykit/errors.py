@@ -189,7 +189,8 @@ class BusError(NotifykitError):
 class BusUnavailableError(BusError):
     """The bus cannot be reached now.
 
-    With ``maybe_done`` the operation may have taken effect before the answer was lost; repeating it is safe.
+    With ``maybe_done`` the operation, or a part of it, may have taken effect before the answer was lost. Repeating it is safe where it is
+    the same again: of a bus with the same envelopes, of a notifier with an ``idempotency_key``, as each call makes new ids.
     """
 
     maybe_done: bool = False

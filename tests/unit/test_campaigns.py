@@ -1,15 +1,32 @@
 """Campaigns on each bus: held up, called off, paced, interrupted, and counted to the last message."""
 
+import math
 from collections.abc import Callable, Iterator
-from datetime import timedelta
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from attrs import evolve
 
-from notifykit import ChannelPolicy, Filter, Notifier, Reason, Recipient, RetryPolicy, Status, constant
+from notifykit import (
+    Attachment,
+    ChannelPolicy,
+    Filter,
+    Notifier,
+    Reason,
+    Recipient,
+    RetryPolicy,
+    Status,
+    UnsubscribeLinks,
+    constant,
+    fallback,
+)
 from notifykit._campaigns import Campaign, write_campaign
-from notifykit.errors import ConfigurationError, PermanentError, TransientError
+from notifykit._claims import MAX_BODY_BYTES
+from notifykit.buses.memory import MemoryBus
+from notifykit.errors import ConfigurationError, NotifykitError, PermanentError, TransientError
 from notifykit.events import CampaignProgressed, Cancelled, Delivered, Died, Event
 from notifykit.testing import FakeClock
 from tests._buses import KINDS, MakeBus, bus_maker, work
@@ -18,6 +35,7 @@ from tests._channel import ScriptedChannel
 pytestmark = pytest.mark.anyio
 
 AT_ONCE = RetryPolicy(backoff=constant(timedelta(0)), max_attempts=2)
+NEWS = {"news/sms.text.j2": "News", "news/email.subject.j2": "News", "news/email.text.j2": "News"}
 ONE_BY_ONE = {"sms": ChannelPolicy(concurrency=1)}
 
 
@@ -196,3 +214,93 @@ async def test_a_campaign_without_a_name_or_with_a_rate_that_means_nothing_is_re
         for group, rate in (("", None), ("x" * 201, "1/minute"), ("june", "often")):
             with pytest.raises(ConfigurationError):
                 await notifier.campaign(group, "news", people(1), rate=rate)
+
+
+WRONG = {
+    "NaN": {"variables": {"x": math.nan}},
+    "an integer of more than 64 bits": {"variables": {"x": 2**70}},
+    "a key that is no text": {"variables": {1: 1}},
+    "more than a bus takes": {"variables": {"x": "x" * 300_000}},
+    "an id of 300 bytes": {"id": "u" * 300},
+    "half a surrogate pair in an id": {"id": "u\ud800"},
+    "half a surrogate pair in a locale": {"locale": "\ud800"},
+    "a locale of 300 KiB": {"locale": "c" * 300_000},
+    "a wrong address": {"addresses": {"sms": "?"}},
+    "an address that breaks its channel": {"addresses": {"sms": "broken"}},
+}
+
+
+class Sloppy(ScriptedChannel):
+    def parse_address(self, raw: Any) -> Any:
+        return 1 // 0 if raw == "broken" else super().parse_address(raw)
+
+
+@pytest.mark.parametrize("links", [None, UnsubscribeLinks("https://example.com/u", "k" * 32)], ids=["no links", "links"])
+async def test_a_recipient_for_whom_no_message_can_be_made_stops_nobody(clock: FakeClock, events: list[Event], links: Any) -> None:
+    wrong = [Recipient(**({"id": f"w:{n}", "addresses": {"sms": "+1"}} | facts)) for n, facts in enumerate(WRONG.values())]
+    mixed = [each for pair in zip(people(len(wrong)), wrong, strict=True) for each in pair]
+    channel = Sloppy()
+    notifier = Notifier(MemoryBus(clock=clock), channels={"sms": channel}, templates=NEWS, unsubscribe=links, observers=[events.append])
+    async with notifier:
+        progress = await notifier.campaign("june", "news", [*mixed, *people(3, 50)])
+        again = await notifier.campaign("june", "news", mixed, batch_size=3)
+        await work(notifier)
+    good = len(wrong)
+    assert (progress.recipients, progress.enqueued, progress.refused) == (2 * good + 3, good + 3, len(wrong))
+    assert (again.duplicates, again.refused) == (good, len(wrong))
+    assert {who for who, _ in progress.errors} == {each.id for each in wrong}
+    assert [address for address, _ in channel.sent] == [f"+1{n}" for n in (*range(good), 50, 51, 52)], "in the order of the recipients"
+    assert next(each.refused for each in events if isinstance(each, CampaignProgressed)) == len(wrong)
+
+
+async def test_a_message_that_only_its_trace_makes_too_large_stops_nobody(clock: FakeClock) -> None:
+    class Tracing:
+        def __call__(self, event: Event) -> None:
+            pass
+
+        @contextmanager
+        def enqueueing(self, messages: Any) -> Iterator[Any]:
+            yield [evolve(each, trace={"baggage": "b" * 1000}) for each in messages]
+
+        @contextmanager
+        def sending(self, message: Any) -> Iterator[None]:
+            yield
+
+    large = Recipient("w", {"sms": "+1"}, variables={"x": "x" * (MAX_BODY_BYTES - 800)})
+    bus = MemoryBus(clock=clock)
+    async with Notifier(bus, channels={"sms": Sloppy()}, templates=NEWS, unsubscribe=None, observers=[Tracing()]) as notifier:
+        progress = await notifier.campaign("june", "news", [*people(2), large, *people(2, 2)])
+    assert (progress.enqueued, [who for who, _ in progress.errors]) == (4, ["w"])
+
+
+FAULTS = {
+    "an unknown template": {"notification": "no_such"},
+    "an unknown channel": {"via": ["no_such"]},
+    "NaN": {"variables": {"x": math.nan}},
+    "more than a bus takes": {"variables": {"x": "x" * 300_000}},
+    "a long name": {"group": "g" * 201},
+    "half a surrogate pair in the name": {"group": "\ud800"},
+    "half a surrogate pair in the request's id": {"request_id": "\ud800"},
+    "an unknown option of a channel": {"options": {"sms": {"no_such": 1}}},
+    "options of an unknown channel": {"options": {"no_such": {}}},
+    "an attachment that goes nowhere": {"attachments": [Attachment("a.pdf", b"%PDF")]},
+    "mail without links": {"via": ["mail"]},
+    "mail without links after another channel": {"via": fallback("sms", "mail")},
+    "two times": {"delay": timedelta(1), "due_at": datetime(2030, 1, 1, tzinfo=UTC)},
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS)
+async def test_what_is_wrong_for_every_recipient_is_raised_before_anything_is_enqueued(clock: FakeClock, fault: Any) -> None:
+    read = []
+
+    def reading() -> Iterator[Recipient]:
+        read.append(True)
+        yield from people(2)
+
+    channels = {"sms": Sloppy(), "mail": "console://email"}
+    async with Notifier(MemoryBus(clock=clock), channels=channels, templates=NEWS) as notifier:
+        about = {"group": "june", "notification": "news", "recipients": reading(), "via": ["sms"]} | fault
+        with pytest.raises(NotifykitError):
+            await notifier.campaign(**about)
+    assert read == []

@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterable, Iterable, Mapping, Sequence
 from contextlib import aclosing
-from typing import Any, Unpack
+from typing import Any, TypeAlias, Unpack
 
 from attrs import evolve, fields_dict, frozen
 
@@ -15,14 +15,22 @@ from notifykit._messages import Lane, Message, Receipt, Recipient, Status
 from notifykit._notifications import Notification, template_and_variables
 from notifykit._notifier.campaign import OnProgress, Progress, counted, in_batches
 from notifykit._notifier.compose import CampaignOptions, Composer, Skip, options_of
-from notifykit._notifier.fanout import choose
 from notifykit.abc import Bus, Channel, Clock, Ledger
-from notifykit.errors import ConfigurationError, NotifykitError, UnknownChannelError, UnreadableMessageError
+from notifykit.errors import (
+    ConfigurationError,
+    NotifykitError,
+    PayloadTooLargeError,
+    UnknownRecipientError,
+    UnreadableMessageError,
+)
 from notifykit.events import CampaignProgressed, Cancelled, Observer, tell
 
 __all__ = ["CampaignStatus", "Campaigning"]
 
 _PAGE = 200
+_Made: TypeAlias = tuple[str, Sequence[Message | Skip]]
+_Refused: TypeAlias = tuple[str, NotifykitError]
+"""What was made for a recipient, and why nothing can be, by the recipient's id."""
 
 
 @frozen(kw_only=True)
@@ -69,10 +77,12 @@ class Campaigning:
         """Stream a notification for many recipients onto the campaign lane; only one batch is in memory at a time.
 
         A recipient who comes twice, also in a later call with the same *group* within 24 hours, is enqueued once: a call that was
-        interrupted is simply made again. One for whom no message can be made is counted as refused, and does not stop the others.
-        *rate*, as ``"1000/hour"``, is the campaign's own, beside the limits of its channels; None leaves it as it is.
+        interrupted is simply made again. One for whom no message can be made, whose address or variables are no good or who is
+        too much for the bus, is counted as refused, and does not stop the others. What is wrong for all is raised before anything
+        is enqueued. *rate*, as ``"1000/hour"``, is the campaign's own, beside the limits of its channels; None leaves it as it is.
 
-        Raises: UnknownTemplateError, UnknownChannelError, ConfigurationError, BusError.
+        Raises: UnknownTemplateError, MissingPartError, UnknownChannelError, ConfigurationError, AttachmentError, and
+            PayloadTooLargeError where already the variables and attachments of all are too much; BusError.
         """
         expect("group", group, str, "the campaign's name")
         expect("recipients", recipients, (Iterable, AsyncIterable), "several Recipients, or the ids of some")
@@ -82,24 +92,27 @@ class Campaigning:
         chosen = options_of(options, CampaignOptions.__annotations__)
         chosen = evolve(chosen, lane=Lane.CAMPAIGN, idempotency_key=f"campaign:{group}", group=group)
         template, given = template_and_variables(notification, variables)
-        choose(self.channels, self._composer.renderer.kinds(template), chosen.via, template)
+        self._composer.check(template, given, chosen, self._clock.now())
         await check_files(chosen.attachments, self._find_attachment)
         if rate is not None:
             await self._change(group, rate=rate)
         progress = Progress()
         async with aclosing(in_batches(recipients, batch_size)) as batches:
             async for batch in batches:
-                made: list[Message | Skip] = []
-                refused: list[tuple[str, NotifykitError]] = []
+                made: list[_Made] = []
+                refused: list[_Refused] = []
                 for each in batch:
                     try:
                         recipient = await self._recipient(each)
-                        made += self._composer.compose(recipient, template, given, chosen, self._clock.now())
-                    except (ConfigurationError, UnknownChannelError):
-                        raise
-                    except NotifykitError as error:
-                        refused.append((each if isinstance(each, str) else each.id, error))
-                progress = counted(progress, await self._paced(group, made), refused, len(batch))
+                    except UnknownRecipientError as error:
+                        refused.append((error.recipient_id, error))
+                        continue
+                    try:
+                        made.append((recipient.id, self._composer.compose(recipient, template, given, chosen, self._clock.now())))
+                    except NotifykitError as error:  # about this recipient: what is wrong for all was found before
+                        refused.append((recipient.id, error))
+                receipts, refused_too = await self._put(group, made)
+                progress = counted(progress, receipts, [*refused, *refused_too], len(batch))
                 self._tell_progress(group, progress, on_progress)
                 if progress.cancelled:
                     break
@@ -153,6 +166,18 @@ class Campaigning:
     async def _change(self, group: str, **changes: Any) -> None:
         record = await read_campaign(self.ledger, group)
         await write_campaign(self.ledger, evolve(record, **changes))
+
+    async def _put(self, group: str, made: Sequence[_Made]) -> tuple[list[Receipt], list[_Refused]]:
+        """Enqueue what was made for each; those of whom the bus refuses it are found by halves, and stop no other one."""
+        try:
+            return await self._paced(group, [each for _, theirs in made for each in theirs]), []
+        except (ConfigurationError, PayloadTooLargeError) as error:
+            if len(made) == 1:
+                return [], [(made[0][0], error)]
+        half = len(made) // 2
+        first, refused = await self._put(group, made[:half])
+        second, refused_too = await self._put(group, made[half:])
+        return [*first, *second], [*refused, *refused_too]
 
     async def _paced(self, group: str, made: Sequence[Message | Skip]) -> list[Receipt]:
         """Enqueue a batch, each message due when the campaign's rate allows it."""

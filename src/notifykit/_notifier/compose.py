@@ -9,11 +9,12 @@ from attrs import evolve, field, fields_dict, frozen
 
 from notifykit._attachments import Attachment
 from notifykit._checks import expect, named, takes
+from notifykit._claims import check_batch
 from notifykit._clock import to_utc_or_none
-from notifykit._codec import normalize
+from notifykit._codec import envelope, normalize
 from notifykit._context import current_request_id
 from notifykit._fallback import Fallback, derived_key, new_plan
-from notifykit._messages import Delivery, FallbackStep, Lane, Message, Recipient
+from notifykit._messages import Address, Delivery, FallbackStep, Lane, Message, Recipient
 from notifykit._notifier.extras import Extras, chosen, options_by_channel, several_attachments
 from notifykit._notifier.fanout import Target, choose, targets
 from notifykit._unsubscribe import UnsubscribeLinks
@@ -131,6 +132,10 @@ class Skip:
     channel: str
 
 
+_NOBODY = Recipient("")
+_NO_ADDRESS = Address(None, "")
+
+
 @frozen
 class Composer:
     """Makes messages for the channels of one notifier.
@@ -169,6 +174,20 @@ class Composer:
         for target, messages in made:
             together += messages or [Skip(recipient.id, target.channel)]
         return together
+
+    def check(self, template: str, variables: Mapping[str, Any], options: Options, now: datetime) -> None:
+        """Find what is wrong whoever the recipient is: a message to nobody, without any variables of theirs, could not be stored.
+
+        Raises: UnknownTemplateError, MissingPartError, UnknownChannelError, ConfigurationError, PayloadTooLargeError.
+        """
+        names = choose(self.channels, self.renderer.kinds(template), options.via, template)
+        normal = normalize(variables)
+        extras = chosen(self.channels, names, options.attachments, options.options)
+        lane = options.lane or self.renderer.lane(template)
+        for target, channel in ((Target(name, (_NO_ADDRESS,)), self.channels[name]) for name in names):
+            given = self._with_link(normal, target, channel, _NOBODY, lane, options, now)
+            own = extras if isinstance(options.via, Fallback) else extras.of(target.channel, channel)
+            check_batch([envelope(each) for each in self._each(target, _NOBODY, template, given, lane, options, own, now)])
 
     def _messages(
         self,

@@ -4,13 +4,13 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from attrs import frozen
 
-from notifykit._claims import MAX_BATCH, MAX_BATCH_BYTES, MAX_BODY_BYTES, Envelope
+from notifykit._claims import MAX_BATCH, MAX_BATCH_BYTES, MAX_BODY_BYTES, Envelope, check_batch
 from notifykit._fallback import all_failed, envelope_of, next_messages
 from notifykit._messages import Message, Receipt, Status
 from notifykit._notifier.compose import Skip
 from notifykit._suppression import look_up
 from notifykit.abc import Bus, Clock, Ledger
-from notifykit.errors import PayloadTooLargeError
+from notifykit.errors import BusUnavailableError, NotifykitError, PayloadTooLargeError
 from notifykit.events import Cancelled, Duplicate, Enqueued, Observer, Skipped, Suppressed, tell
 
 __all__ = ["Intake", "in_calls"]
@@ -28,15 +28,34 @@ class Intake:
     async def put(self, messages: Sequence[Message]) -> Mapping[str, list[Receipt]]:
         """Enqueue all that nothing stands against; return the receipts by message id: several where a fallback took the place of one.
 
-        What needs more than one call of the bus is all or nothing by call.
+        What needs more than one call of the bus is all or nothing by call; what no bus takes is found before the first.
+
+        Raises: BusError, and where something was stored before always BusUnavailableError with ``maybe_done``; ConfigurationError.
         """
         if not messages:
             return {}
+        stored: list[str] = []
+        try:
+            return await self._put(messages, stored)
+        except NotifykitError as error:
+            if not stored:
+                raise
+            text = f"{len(stored):,} messages of this call are on the bus, and then it failed: {error}"
+            raise BusUnavailableError(text, maybe_done=True) from error
+
+    async def _put(self, messages: Sequence[Message], stored: list[str]) -> Mapping[str, list[Receipt]]:
         standings = await look_up(self.ledger, messages)
         suppressed = {message_id: standing.suppressed for message_id, standing in standings.items() if standing.suppressed}
         cancelled = {each for each, standing in standings.items() if standing.campaign and standing.campaign.state == "cancelled"}
         wanted = [_fitting(each) for each in messages if each.id not in suppressed and each.id not in cancelled]
-        answers = {answer.id: answer for call in in_calls(wanted) for answer in await self.bus.enqueue(call)}
+        calls = list(in_calls(wanted))
+        if len(calls) > 1:
+            for call in calls:
+                check_batch(call)
+        answers = {}
+        for call in calls:
+            answers.update((answer.id, answer) for answer in await self.bus.enqueue(call))
+            stored += (each.id for each in call)
         receipts = {}
         for each in messages:
             if each.id in cancelled:

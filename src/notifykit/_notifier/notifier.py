@@ -249,7 +249,8 @@ class Notifier(Configured, Relaying, Campaigning, Operating):
             ConfigurationError: a variable that no message can carry, or options that mean nothing.
             AttachmentError: the file of an attachment is not in the folder.
             PayloadTooLargeError: with its attachments a message has more than 256 KiB.
-            BusError: the bus could not take it.
+            BusError: the bus could not take it. With ``maybe_done`` some may be on it, the first 1,000 for instance of more than a bus
+                takes at once: only with an *idempotency_key* does calling again not store them a second time.
         """
         made = await self._compose(recipients, notification, variables, options_of(options))
         return await self._enqueue(made) if connection is None else self._write(connection, made)
