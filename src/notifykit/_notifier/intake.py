@@ -52,9 +52,9 @@ class Intake:
         if len(calls) > 1:
             for call in calls:
                 check_batch(call)
-        answers = {}
+        taken: dict[str, str | None] = {}
         for call in calls:
-            answers.update((answer.id, answer) for answer in await self.bus.enqueue(call))
+            taken.update((answer.id, answer.duplicate_of) for answer in await self.bus.enqueue(call))
             stored += (each.id for each in call)
         receipts = {}
         for each in messages:
@@ -63,7 +63,7 @@ class Intake:
             elif each.id in suppressed:
                 receipts[each.id] = [self._suppressed(each, suppressed[each.id]), *await self._instead(each)]
             else:
-                receipts[each.id] = [self._taken(each, answers[each.id].duplicate_of)]
+                receipts[each.id] = [self._taken(each, taken[each.id])]
         return receipts
 
     def skipped(self, skip: Skip) -> Receipt:
