@@ -7,7 +7,7 @@ from typing import Any, TypeAlias, Unpack
 from attrs import evolve, fields_dict, frozen
 
 from notifykit._attached import FindAttachment, check_files
-from notifykit._campaigns import CampaignState, read_campaign, read_turn, write_campaign, write_turn
+from notifykit._campaigns import Campaign, CampaignState, read_campaign, read_turn, write_campaign, write_turn
 from notifykit._checks import expect
 from notifykit._claims import Action, Depth, Filter, State, StoredMessage
 from notifykit._codec import decode
@@ -89,6 +89,7 @@ class Campaigning:
         if rate is not None:
             expect("rate", rate, str, "a text such as '1000/hour'")
         expect("batch_size", batch_size, int, "a whole number from 1 to 1000")
+        Campaign(group, rate=rate or "")  # refuses a name or a rate that is none
         chosen = options_of(options, CampaignOptions.__annotations__)
         chosen = evolve(chosen, lane=Lane.CAMPAIGN, idempotency_key=f"campaign:{group}", group=group)
         template, given = template_and_variables(notification, variables)
