@@ -12,6 +12,7 @@ import pytest
 
 from notifykit import events
 from notifykit._configuration.schema import SETTINGS, environment_name
+from notifykit._plugins import BUSES, CHANNELS, installed
 from notifykit.telemetry import opentelemetry, prometheus
 
 REFERENCE = Path(__file__).parents[2] / "docs" / "reference"
@@ -67,10 +68,21 @@ def table_of_settings() -> str:
     return table(["in TOML", "variable", "takes", "means"], rows)
 
 
+def table_of_entry_points() -> str:
+    own = [(group, each) for group in (BUSES, CHANNELS) for points in installed(group).values() for each in points]
+    rows = [
+        [f"`{group}`", f"`{each.name}`", f"`{each.module}:{each.attr}`", ", ".join(f"`{extra}`" for extra in each.extras)]
+        for group, each in own
+        if each.dist is not None and each.dist.name == "notifykit"
+    ]
+    return table(["group", "name", "class", "extra"], rows)
+
+
 TABLES: dict[str, tuple[str, Callable[[], str]]] = {
     "events": ("events.md", table_of_events),
     "facts": ("events.md", facts_of_messages),
     "configuration": ("configuration.md", table_of_settings),
+    "entry points": ("entry-points.md", table_of_entry_points),
     "prometheus": ("metrics.md", table_for_prometheus),
     "opentelemetry": ("metrics.md", table_for_opentelemetry),
 }
