@@ -19,6 +19,7 @@ def start(application: Application) -> None:
 
 
 def test_campaigns_are_listed_with_their_state_and_rate(application: Application) -> None:
+    assert command("migrate").code == 0
     assert command("campaigns", "list").out == "no campaign has messages on the queue\n"
     start(application)
     expected = {"group": "june", "state": "running", "rate": "1000/second", "waiting": 3, "sending": 0, "dead": 0}

@@ -44,6 +44,7 @@ def test_a_table_for_people_names_each_dead_letter(application: Application) -> 
 
 
 def test_no_dead_letters_is_an_answer_and_no_failure(application: Application) -> None:
+    assert command("migrate").code == 0
     assert command("dead", "list").out == "there are no dead letters of this sort\n"
     said = command("dead", "list", "--json")
     assert (said.code, said.out) == (0, "")

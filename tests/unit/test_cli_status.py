@@ -1,5 +1,6 @@
 """``notifykit status``: what it counts, for people and for scripts."""
 
+import json
 from datetime import timedelta
 from pathlib import Path
 
@@ -48,6 +49,7 @@ def test_the_age_of_what_has_been_ready_longest_is_there(application: Applicatio
 
 
 def test_a_table_for_people_has_a_line_for_each_lane_that_was_used(application: Application) -> None:
+    assert command("migrate").code == 0
     assert command("status").out == "nothing was ever enqueued here\n"
     application.bury(PermanentError("no"))
     application.enqueue("ada")
@@ -86,6 +88,33 @@ def test_rates_are_there_when_asked_for(application: Application) -> None:
     application.enqueue("ada")
     (lane,) = (each for each in command("status", "--rates", "--interval", "0.1", "--json").record["lanes"] if each["ready"])
     assert lane["delivered_per_second"] == 0
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["status"],
+        ["status", "--watch"],
+        ["campaigns", "list"],
+        ["campaigns", "pause", "june"],
+        ["dead", "list"],
+        ["dead", "show", "1"],
+        ["dead", "replay", "--all"],
+        ["dead", "purge", "--all", "--yes"],
+        ["suppressions", "list"],
+        ["suppressions", "remove", "sms", "+1"],
+    ],
+    ids=" ".join,
+)
+def test_a_queue_that_is_not_there_is_not_made_by_looking_at_it(application: Application, words: list[str]) -> None:
+    file = application.folder / "notify.db"
+    said = command(*words)
+    assert (said.code, said.out) == (3, "")
+    assert said.err.startswith(f"notifykit: there is no queue in {file}: look whether this is the right folder")
+    assert json.loads(command(*words, "--json").err)["error"] == "ConfigurationError"
+    assert not file.exists()
+    assert command("migrate").code == 0
+    assert file.exists()
 
 
 def test_ages_have_two_units_at_most() -> None:

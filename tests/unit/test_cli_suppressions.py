@@ -70,5 +70,6 @@ def test_more_than_a_page_is_listed(application: Application, monkeypatch: pytes
     ids=lambda given: " ".join(given) if isinstance(given, list) else "",
 )
 def test_what_is_wrong_is_said(application: Application, arguments: list[str], code: int, says: str) -> None:
+    assert command("migrate").code == 0
     said = command("suppressions", *arguments)
     assert (said.code, says in said.err) == (code, True)

@@ -90,12 +90,22 @@ def _takes_nothing(function: Callable[..., Any]) -> bool:
     return True
 
 
-def with_notifier(notifier: Notifier, work: Callable[[Notifier], Awaitable[T]], *, loop: str = "asyncio") -> T:
+def with_notifier(notifier: Notifier, work: Callable[[Notifier], Awaitable[T]], *, loop: str = "asyncio", makes: bool = True) -> T:
     """Open *notifier*, do *work* with it, close it, and return what came of it.
+
+    Opening it makes the file of its queue where there is none, unless *makes* is false: an empty queue in a wrong folder looks like
+    one that is well.
 
     Raises:
         MissingExtraError: the event loop is not installed.
+        ConfigurationError: there is no file of the queue, and none is to be made.
     """
+    file = getattr(notifier.bus, "path", None)
+    if not makes and isinstance(file, Path) and not file.exists():
+        raise ConfigurationError(
+            f"there is no queue in {file.absolute()}: look whether this is the right folder and the right --app; the first message that"
+            " is enqueued, a worker, or notifykit migrate makes it"
+        )
     if loop == "trio" and find_spec("trio") is None:
         raise MissingExtraError('--loop trio needs an optional dependency: pip install "notifykit[trio]"', extra="trio")
 

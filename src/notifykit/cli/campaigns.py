@@ -31,7 +31,7 @@ def list_(app: str | None, out: Output) -> None:
     async def work(notifier: Notifier) -> list[CampaignStatus]:
         return [await notifier.campaign_status(group) for group in sorted((await notifier.stats()).groups)]
 
-    found = with_notifier(find_notifier(app), work)
+    found = with_notifier(find_notifier(app), work, makes=False)
     for each in found:
         out.record(_record(each))
     if not found:
@@ -76,7 +76,7 @@ def _act(app: str | None, group: str, act: Callable[[Notifier], Awaitable[object
         await act(notifier)
         return await notifier.campaign_status(group)
 
-    status = with_notifier(find_notifier(app), work)
+    status = with_notifier(find_notifier(app), work, makes=False)
     out.record(_record(status))
     out.say(f"the campaign {group} is {status.state}: {status.waiting:,} waiting, {status.sending:,} being sent, {status.dead:,} dead")
 

@@ -49,7 +49,7 @@ def list_(app: str | None, limit: int, out: Output, **options: Any) -> None:
                 break
         return found
 
-    found = with_notifier(find_notifier(app), work)
+    found = with_notifier(find_notifier(app), work, makes=False)
     if not found:
         out.say("there are no dead letters of this sort")
         return
@@ -79,7 +79,7 @@ def show(app: str | None, id_: str, reveal: bool, out: Output) -> None:
             raise Failure(f"there is no dead letter {id_}", BAD_ANSWER, "NoDeadLetter", as_json=out.as_json)
         return dead_letter(stored)
 
-    record = whole_dead_record(with_notifier(find_notifier(app), work), reveal=reveal)
+    record = whole_dead_record(with_notifier(find_notifier(app), work, makes=False), reveal=reveal)
     out.record(record)
     message = record.pop("message")
     out.table(["", ""], [[name, _shown(value)] for name, value in {**record, **(message or {})}.items() if value not in (None, "", [])])
@@ -129,7 +129,7 @@ def _change(app: str | None, action: Action, chosen: Filter, *, dry_run: bool, a
     async def find(notifier: Notifier) -> list[str]:
         return [each.envelope.id async for each in _stored(notifier, chosen)]
 
-    ids = with_notifier(notifier, find)
+    ids = with_notifier(notifier, find, makes=False)
     # The question is asked outside the event loop, where Ctrl-C is heard.
     if ids and not asked and not click.confirm(f"Purge {_count(len(ids))} for good?", err=True):
         raise Failure("nothing was removed", BAD_ANSWER, "NotConfirmed", as_json=out.as_json)
@@ -146,7 +146,7 @@ def _change(app: str | None, action: Action, chosen: Filter, *, dry_run: bool, a
                 bar.to(start + len(some))
 
     if ids:
-        with_notifier(notifier, change)
+        with_notifier(notifier, change, makes=False)
     out.record({"action": action.value, "dry_run": dry_run, "count": len(done), "ids": done, "refused": refused})
     verb = {Action.REPLAY: "put back on the queue", Action.PURGE: "removed"}[action]
     was = "would be" if dry_run else "was" if len(done) == 1 else "were"

@@ -39,7 +39,8 @@ def status(app: str | None, watch: bool, interval: float, rates: bool, out: Outp
     One line for each channel and lane: what is ready, scheduled, being sent and dead, the age of what has been ready longest, and
     the counters since the store was made.
     """
-    with_notifier(find_notifier(app), lambda notifier: _watch(notifier, interval, out) if watch else _once(notifier, interval, rates, out))
+    notifier = find_notifier(app)
+    with_notifier(notifier, lambda opened: _watch(opened, interval, out) if watch else _once(opened, interval, rates, out), makes=False)
 
 
 async def _once(notifier: Notifier, interval: float, rates: bool, out: Output) -> None:

@@ -48,7 +48,7 @@ def list_(app: str | None, channel: str | None, recipient: str | None, limit: in
                 break
         return found[:limit]
 
-    found = with_notifier(find_notifier(app), work)
+    found = with_notifier(find_notifier(app), work, makes=False)
     for each in found:
         out.record(_record(each))
     if not found:
@@ -104,7 +104,7 @@ def remove(app: str | None, channel: str, address: str | None, recipient: str | 
                     await notifier.unsuppress(channel, each)
         return len(before) - len(await _entries(notifier, channel))
 
-    removed = with_notifier(find_notifier(app), work)
+    removed = with_notifier(find_notifier(app), work, makes=False)
     if not removed:
         raise Failure(f"nothing of this sort is on the list for {channel}", BAD_ANSWER, "NoSuppression", as_json=out.as_json)
     out.record({"channel": channel, "suppressed": False, "removed": removed})
