@@ -115,6 +115,31 @@ def test_with_json_an_error_is_an_object_on_standard_error(application: Applicat
     assert error == {"error": "ConfigurationError", "exit_code": 3}
 
 
+@pytest.mark.parametrize(
+    ("words", "kind", "says"),
+    [
+        (["status", "--intervall", "2", "--json"], "NoSuchOption", "--intervall"),
+        (["status", "--json", "--interval", "soon"], "BadParameter", "--interval"),
+        (["dead", "show", "--json"], "MissingParameter", "ID"),
+        (["dead", "purge", "--json"], "UsageError", "say which ones"),
+        (["statsu", "--json"], "UsageError", "No such command"),
+    ],
+    ids=lambda given: " ".join(given) if isinstance(given, list) else "",
+)
+def test_with_json_a_wrong_command_line_is_an_object_too(application: Application, words: list[str], kind: str, says: str) -> None:
+    said = command(*words)
+    error = json.loads(said.err)
+    assert (said.code, said.out, error["exit_code"]) == (2, "", 2)
+    assert says in error["message"]
+    assert error.keys() == {"error", "message", "exit_code"}
+    assert command(*[word for word in words if word != "--json"]).err.startswith("Usage: ")
+    assert kind in (error["error"], "UsageError")  # newer versions of click have finer kinds
+
+
+def test_what_comes_behind_two_dashes_asks_for_no_json(application: Application) -> None:
+    assert command("dead", "show", "1", "--", "--json").err.startswith("Usage: ")
+
+
 def test_a_store_that_cannot_be_used_exits_with_4(application: Application) -> None:
     (application.folder / "notify.db").write_bytes(b"this is no database, but a text of some length " * 20)
     said = command("status")

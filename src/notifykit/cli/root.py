@@ -1,5 +1,6 @@
 """The commands by name. Each module is loaded when its command is called, so that ``--help`` starts at once."""
 
+import itertools
 import os
 import sys
 from collections.abc import Mapping, Sequence
@@ -100,12 +101,18 @@ def notifykit(traceback: bool) -> None:
 
 def run(arguments: Sequence[str] | None = None) -> int:
     """Run a command and return its exit code."""
+    words = sys.argv[1:] if arguments is None else arguments
+    as_json = "--json" in itertools.takewhile(lambda word: word != "--", words)
     try:
         answer = notifykit.main(arguments, prog_name="notifykit", standalone_mode=False)
     except click.exceptions.Abort:
-        click.echo("notifykit: stopped", err=True)
-        return INTERRUPTED
-    except click.ClickException as error:
-        error.show()
-        return error.exit_code
-    return answer if isinstance(answer, int) else 0
+        error: click.ClickException = Failure("stopped", INTERRUPTED, "Abort", as_json=as_json)
+    except click.UsageError as wrong:
+        # What is wrong may be found before --json is read.
+        error = Failure(wrong.format_message(), wrong.exit_code, type(wrong).__name__, as_json=True) if as_json else wrong
+    except click.ClickException as failed:
+        error = failed
+    else:
+        return answer if isinstance(answer, int) else 0
+    error.show()
+    return error.exit_code
