@@ -14,11 +14,12 @@ from typing import Any
 from uuid import UUID
 
 import msgspec
+from attrs import resolve_types
 from cattrs import ClassValidationError
 from cattrs.preconf.msgspec import make_converter
 
 from notifykit._claims import Envelope
-from notifykit._messages import Message
+from notifykit._messages import Content, Message
 from notifykit._secrets import Secret
 from notifykit.errors import ConfigurationError, UnreadableMessageError
 
@@ -142,6 +143,7 @@ def _strict(value: Any, kind: type) -> Any:
 
 
 def _converter() -> Any:
+    resolve_types(Content)  # whose pieces are of the class itself
     converter = make_converter(forbid_extra_keys=True, omit_if_default=True)
     for kind in (str, int, bool):
         converter.register_structure_hook(kind, _strict)

@@ -97,6 +97,7 @@ def next_messages(message: Message) -> list[Message]:
             fallback=tuple(rest),
             siblings=len(step.addresses),
             due_at=None,
+            content=step.content,
         )
         for address in step.addresses
     ]

@@ -207,12 +207,14 @@ class FallbackStep:
     Attributes:
         max_attempts: of its messages; None, of messages that were stored before steps had it, is that of the first channel.
         variables: those that are others on this channel, such as the link to unsubscribe from it.
+        content: what was rendered for this channel when the message was made; None, it is rendered when it is sent.
     """
 
     channel: str
     addresses: tuple[Address, ...]
     max_attempts: int | None = field(default=None, validator=optional(attempts_in_range))
     variables: Mapping[str, Any] = field(default=_NOTHING, repr=False)
+    content: Content | None = field(default=None, repr=False)
 
 
 @frozen(kw_only=True)
@@ -237,6 +239,7 @@ class Message:
         attachments: files that go with it. When a channel sends it, those that it carries are there with their data.
         options: what the call says about the channels that it may go over, by channel name; each made by that channel's
             ``parse_options``.
+        content: what was rendered when the message was made; None, it is rendered when it is sent.
     """
 
     id: str = field(factory=new_id)
@@ -262,6 +265,7 @@ class Message:
     created_at: datetime = field(converter=to_utc)
     attachments: tuple[Attachment, ...] = ()
     options: Mapping[str, Mapping[str, Any]] = field(default=_NOTHING, repr=False)
+    content: Content | None = field(default=None, repr=False)
 
     @property
     def own_options(self) -> Mapping[str, Any]:

@@ -68,7 +68,7 @@ async def use(notifier: Notifier, ada: Recipient) -> None:
         assert_type(receipt.raise_for_status(), Receipt)
         assert_type(receipt.error, NotifykitError | None)
         assert_type(receipt.delivery_time_ms, float | None)
-    for receipt in await notifier.enqueue(ada, "order_shipped", {"order": 81}):
+    for receipt in await notifier.enqueue(ada, "order_shipped", {"order": 81}, render="enqueue"):
         assert_type(receipt.status, notifykit.Status)
     assert_type(await notifier.receipt("id"), Receipt | None)
     assert_type((await notifier.campaign("june", "june_news", [ada], rate="10/hour")).enqueued, int)

@@ -21,7 +21,7 @@ from notifykit._attachments import Attachment
 from notifykit._claims import Envelope
 from notifykit._codec import MAX_NESTING, decode, encode, envelope, normalize
 from notifykit._fallback import next_messages
-from notifykit._messages import Address, Delivery, FallbackStep, Lane, Message
+from notifykit._messages import Address, Content, Delivery, FallbackStep, Lane, Message
 from notifykit._secrets import Secret
 from notifykit.errors import ConfigurationError, UnreadableMessageError
 
@@ -76,8 +76,16 @@ def nested(leaves: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
 VARIABLES = st.dictionaries(NAMES, nested(PLAIN | TAGGED | ODD), max_size=5)
 MOMENTS = st.datetimes(datetime(1970, 1, 1), datetime(9000, 1, 1), timezones=FIXED_ZONES)
 ADDRESSES = st.builds(Address, nested(PLAIN), TEXTS)
+PIECES = st.builds(Content, st.dictionaries(TEXTS, TEXTS, max_size=2), st.integers(1, 3), total=st.integers(1, 3))
+PICTURES = st.builds(Attachment, st.just("logo.png"), st.binary(max_size=20), inline=st.just(True))
+CONTENTS = st.none() | st.builds(
+    attrs.evolve,
+    PIECES,
+    rest=st.lists(PIECES, max_size=2).map(tuple),
+    attachments=st.lists(PICTURES, max_size=1).map(tuple),
+)
 STEPS = st.builds(
-    FallbackStep, TEXTS, st.lists(ADDRESSES, max_size=2).map(tuple), st.none() | st.integers(1, 1000), VARIABLES.map(normalize)
+    FallbackStep, TEXTS, st.lists(ADDRESSES, max_size=2).map(tuple), st.none() | st.integers(1, 1000), VARIABLES.map(normalize), CONTENTS
 )
 MESSAGES = st.builds(
     Message,
@@ -107,6 +115,7 @@ MESSAGES = st.builds(
         max_size=2,
     ).map(tuple),
     options=st.dictionaries(NAMES, VARIABLES.map(normalize), max_size=2),
+    content=CONTENTS,
 )
 
 
@@ -237,7 +246,7 @@ FULL = message(
     idempotency_key="k",
     delivery=Delivery.AT_MOST_ONCE,
     lane=Lane.CAMPAIGN,
-    fallback=(FallbackStep("push", (Address({"a": 1}, "a"),), 9, {"link": "b", "at": Decimal(2)}),),
+    fallback=(FallbackStep("push", (Address({"a": 1}, "a"),), 9, {"link": "b", "at": Decimal(2)}, Content({"json": "{}"})),),
     plan="p",
     siblings=2,
     group="g",
@@ -245,6 +254,7 @@ FULL = message(
     trace={"traceparent": "00"},
     attachments=(Attachment("a.pdf", b"data"),),
     options={"email": {"reply_to": "a"}},
+    content=Content({"text": "a"}, rest=(Content({"text": "b"}, 2, total=2),), total=2, attachments=(Attachment("a.png", b"x"),)),
 )
 RAW: dict[str, Any] = json.loads(encode(FULL)[1:])
 
@@ -267,7 +277,9 @@ def test_a_fallback_that_was_stored_before_its_steps_had_anything_of_their_own_i
     assert (following.channel, following.max_attempts, following.variables) == ("email", 3, {"link": "a"})
 
 
-@pytest.mark.parametrize("wrong", [{"max_attempts": "9"}, {"max_attempts": 0}, {"variables": []}, {"no": "such"}])
+@pytest.mark.parametrize(
+    "wrong", [{"max_attempts": "9"}, {"max_attempts": 0}, {"variables": []}, {"content": {"parts": {"a": 1}}}, {"no": "such"}]
+)
 def test_a_step_of_a_fallback_with_something_wrong_in_it_is_unreadable(wrong: dict[str, Any]) -> None:
     (step,) = RAW["fallback"]
     unreadable(b"1" + json.dumps(RAW | {"fallback": [step | wrong]}).encode())
@@ -278,7 +290,7 @@ WRONG = [
     (name, wrong)
     for name, right in RAW.items()
     for wrong in ("7", 7, 1.5, True, [7], {"no": "such"})
-    if type(wrong) is not type(right) or name in (*TEXT_OF_ITS_OWN, "address", "fallback")
+    if type(wrong) is not type(right) or name in (*TEXT_OF_ITS_OWN, "address", "content", "fallback")
 ]
 
 

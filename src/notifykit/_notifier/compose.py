@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from difflib import get_close_matches
-from typing import Any, TypedDict
+from typing import Any, Literal, TypedDict
 
 from attrs import evolve, field, fields_dict, frozen
 
@@ -18,6 +18,7 @@ from notifykit._messages import Address, Delivery, FallbackStep, Lane, Message, 
 from notifykit._notifier.extras import Extras, chosen, options_by_channel, several_attachments
 from notifykit._notifier.fanout import Target, choose, targets
 from notifykit._unsubscribe import UnsubscribeLinks
+from notifykit._worker.attempt import render
 from notifykit.abc import Channel, Renderer
 from notifykit.errors import ConfigurationError
 
@@ -51,6 +52,11 @@ def _via(_: object, __: object, value: Sequence[str] | Fallback | None) -> None:
             raise ConfigurationError("via names no channel: leave it out to take every channel that the template has files for")
 
 
+def _render(_: object, __: object, value: str) -> None:
+    if value not in ("send", "enqueue"):
+        raise ConfigurationError(f"render takes 'send' or 'enqueue', not {value if isinstance(value, str) else named(value)!r}")
+
+
 _text = takes(str, "text", optional=True)
 
 
@@ -64,6 +70,7 @@ class CampaignOptions(TypedDict, total=False):
     request_id: str | None
     attachments: Sequence[Attachment]
     options: Mapping[str, Mapping[str, Any]]
+    render: Literal["send", "enqueue"]
 
 
 class MessageOptions(CampaignOptions, total=False):
@@ -92,6 +99,8 @@ class Options:
         attachments: files that go with it, on the channels that carry files.
         options: by channel name or kind, what that channel is told, such as ``{"telegram": {"silent": True}}``. They go before
             those of the template.
+        render: ``"send"`` renders with the templates that the worker has when it sends; ``"enqueue"`` now, and stores the content
+            in the message, which it counts towards the 256 KiB of; what is wrong with it is raised here, too.
     """
 
     via: Sequence[str] | Fallback | None = field(default=None, validator=_via)
@@ -105,6 +114,7 @@ class Options:
     request_id: str | None = field(default=None, validator=_text)
     attachments: tuple[Attachment, ...] = field(default=(), converter=several_attachments)
     options: Mapping[str, Mapping[str, Any]] = field(factory=dict, converter=options_by_channel, repr=False)
+    render: Literal["send", "enqueue"] = field(default="send", validator=_render)
 
     def __attrs_post_init__(self) -> None:
         if self.delay is not None and self.due_at is not None:
@@ -158,7 +168,7 @@ class Composer:
         """Return a message for each address, and a skip for each channel without one, in the order of the channels.
 
         Raises: UnknownTemplateError, UnknownChannelError, NoAddressError, InvalidAddressError, MissingVariablesError and the
-            other errors of ``Renderer.check``, ConfigurationError.
+            other errors of ``Renderer.check``, ConfigurationError; with ``render="enqueue"`` RenderError.
         """
         names = choose(self.channels, self.renderer.kinds(template), options.via, template)
         normal = normalize({**recipient.variables, **variables})
@@ -207,7 +217,8 @@ class Composer:
         self.renderer.check(template, channel.kind, channel.parts, variables, recipient.locale)
         if not isinstance(options.via, Fallback):
             extras = extras.of(target.channel, channel)
-        return list(self._each(target, recipient, template, variables, lane, options, extras, now))
+        made = list(self._each(target, recipient, template, variables, lane, options, extras, now))
+        return [evolve(each, content=render(self.renderer, channel, each)) for each in made] if options.render == "enqueue" else made
 
     def _each(
         self,
@@ -277,4 +288,4 @@ def _in_line(made: Sequence[tuple[Target, list[Message]]]) -> Iterator[Message]:
 
 def _step(target: Target, message: Message, first: Message) -> FallbackStep:
     own = {name: value for name, value in message.variables.items() if value is not first.variables.get(name, target)}
-    return FallbackStep(target.channel, target.addresses, message.max_attempts, own)
+    return FallbackStep(target.channel, target.addresses, message.max_attempts, own, message.content)

@@ -94,15 +94,17 @@ class Intake:
 
 
 def _fitting(message: Message) -> Envelope:
-    """Return the envelope; say early and clearly that attachments are too large for a bus.
+    """Return the envelope; say early and clearly that attachments or stored content are too large for a bus.
 
     Raises: PayloadTooLargeError.
     """
     made = envelope_of(message)
-    if message.attachments and len(made.body) > MAX_BODY_BYTES:
+    stored = message.content is not None
+    if (stored or message.attachments) and len(made.body) > MAX_BODY_BYTES:
+        what, instead = ("content and attachments", 'render="send", or give') if stored else ("attachments", "give")
         raise PayloadTooLargeError(
-            f"with its attachments the message has {len(made.body):,} bytes, of which a bus takes {MAX_BODY_BYTES:,}: "
-            "give large ones as Attachment(name, file=…)",
+            f"with its {what} the message has {len(made.body):,} bytes, of which a bus takes {MAX_BODY_BYTES:,}: "
+            f"{instead} large ones as Attachment(name, file=…)",
             size=len(made.body),
             limit=MAX_BODY_BYTES,
         )

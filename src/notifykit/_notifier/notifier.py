@@ -248,7 +248,8 @@ class Notifier(Configured, Relaying, Campaigning, Operating):
             UnknownChannelError, NoAddressError, InvalidAddressError, UnknownRecipientError: about the recipient.
             ConfigurationError: a variable that no message can carry, or options that mean nothing.
             AttachmentError: the file of an attachment is not in the folder.
-            PayloadTooLargeError: with its attachments a message has more than 256 KiB.
+            RenderError: with ``render="enqueue"``, what cannot be rendered.
+            PayloadTooLargeError: with its attachments, or the content of ``render="enqueue"``, a message has more than 256 KiB.
             BusError: the bus could not take it. With ``maybe_done`` some may be on it, the first 1,000 for instance of more than a bus
                 takes at once: only with an *idempotency_key* does calling again not store them a second time.
         """

@@ -39,10 +39,12 @@ class Result:
 
 
 def render(renderer: Renderer, channel: Channel, message: Message) -> Content:
-    """Return the content of *message* for *channel*.
+    """Return the content of *message* for *channel*: as it was rendered when the message was made, or with the templates of now.
 
     Raises: RenderError.
     """
+    if message.content is not None:
+        return message.content
     return renderer.render(
         message.template, channel.kind, channel.parts_for(message), message.variables, locale=message.locale, timezone=message.timezone
     )
