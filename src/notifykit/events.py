@@ -219,14 +219,14 @@ class DefaultLimitReached:
 
 @frozen(kw_only=True)
 class BusUnreachable:
-    """The worker cannot reach its bus, and keeps trying."""
+    """The worker cannot reach its bus, and keeps trying. Told once per worker and outage."""
 
     error: str
 
 
 @frozen(kw_only=True)
 class BusRecovered:
-    """The worker reaches its bus again."""
+    """The worker reaches its bus again, on every channel."""
 
 
 Event: TypeAlias = (

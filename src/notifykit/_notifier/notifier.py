@@ -31,6 +31,7 @@ from notifykit._outbox import DBAPIConnection, Outbox
 from notifykit._outcomes import RetryPolicy
 from notifykit._policies import ChannelPolicy
 from notifykit._unsubscribe import UnsubscribeLinks
+from notifykit._worker.bus_health import BusHealth
 from notifykit._worker.channel_loop import ChannelLoop
 from notifykit._worker.health import ChannelHealth
 from notifykit._worker.sender import Sender, ShouldSend
@@ -372,7 +373,8 @@ class Notifier(Configured, Relaying, Campaigning, Operating):
     async def _worker(self) -> Worker:
         await self._needs_the_bus()
         time = BusTime(self._clock.now)
-        loops = [ChannelLoop(name, self._sender(name, time), self._lease, self._clock.monotonic) for name in self.channels]
+        health = BusHealth(self._observers)
+        loops = [ChannelLoop(name, self._sender(name, time), self._lease, self._clock.monotonic, health) for name in self.channels]
         worker = Worker(self.bus, loops, self._lease, self._grace)
         self._workers.append(worker)
         return worker

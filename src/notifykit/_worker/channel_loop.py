@@ -16,11 +16,12 @@ from notifykit._messages import Lane, Message
 from notifykit._outcomes import Bury, Outcome, Release, Settlement
 from notifykit._suppression import Standing, look_up
 from notifykit._worker.attempt import foreign
+from notifykit._worker.bus_health import BusHealth
 from notifykit._worker.cancellation import is_astray
 from notifykit._worker.conclusions import Conclusion, event_of
 from notifykit._worker.sender import Sender
 from notifykit.errors import BusError, UnreadableMessageError
-from notifykit.events import BusRecovered, BusUnreachable, DefaultLimitReached, Died, tell
+from notifykit.events import DefaultLimitReached, Died, tell
 
 __all__ = ["ChannelLoop"]
 
@@ -40,7 +41,7 @@ class _Work:
 class ChannelLoop:
     """Works one channel with a fixed number of senders; what it does never delays another channel."""
 
-    def __init__(self, name: str, sender: Sender, lease: timedelta, monotonic: Callable[[], float]) -> None:
+    def __init__(self, name: str, sender: Sender, lease: timedelta, monotonic: Callable[[], float], bus_health: BusHealth) -> None:
         self.name = name
         self.claimed_at: float | None = None
         """When the last claim succeeded, on the monotonic clock."""
@@ -49,6 +50,7 @@ class ChannelLoop:
         self._monotonic = monotonic
         self._sender = sender
         self._lease = lease
+        self._bus_health = bus_health
         self._inbox: deque[_Work] = deque()
         self._in_flight: dict[str, _Work] = {}
         self._ended: list[Conclusion] = []
@@ -232,10 +234,9 @@ class ChannelLoop:
             await self._changed.wait()
 
     def _bus_failed(self, error: Exception) -> timedelta:
-        """Say so once, and try again with growing waits; what has ended is kept and settled later."""
+        """Try again with growing waits; what has ended is kept and settled later."""
         self._bus_failures += 1
-        if self._bus_failures == 1:
-            tell(self._sender.observers, BusUnreachable(error=f"{type(error).__name__}: {error}"))
+        self._bus_health.failed(self.name, error)
         self._changed = anyio.Event()
         return timedelta(seconds=min(5.0, 0.05 * 2 ** min(self._bus_failures, 10)))
 
@@ -243,7 +244,7 @@ class ChannelLoop:
         self.active_at = self._monotonic()
         if self._bus_failures:
             self._bus_failures = 0
-            tell(self._sender.observers, BusRecovered())
+            self._bus_health.worked(self.name)
 
     # -- sending
 
