@@ -94,6 +94,45 @@ def test_blocks_that_are_marked_are_written_or_left_out(tmp_path: Path) -> None:
     assert (tmp_path / "a" / "b.txt").read_text() == "hello\n"
 
 
+LINK = re.compile(r"\]\((?!https?:|mailto:)(?P<path>[^)#\s]*)(?:#(?P<heading>[^)\s]+))?\)")
+LINKING = [*PAGES, *(ROOT / name for name in ("AGENTS.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", "examples/README.md"))]
+
+
+def headings(text: str) -> set[str]:
+    """Return what a link may name behind its #."""
+    titles = re.findall(r"^#{1,6} (.+)$", BLOCK.sub("", text), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", title.lower().strip()).replace(" ", "-") for title in titles}
+
+
+def loose_ends(path: Path, text: str) -> list[str]:
+    """Return the links in *text*, of the page at *path*, that lead to no file, or to no heading of one."""
+    found = []
+    for link in LINK.finditer(BLOCK.sub("", text)):
+        target = path.parent / link["path"] if link["path"] else path
+        page = text if target == path else read_if_there(target) if target.suffix == ".md" else None
+        if not target.exists() or (link["heading"] and page is not None and link["heading"] not in headings(page)):
+            found.append(link[0])
+    return found
+
+
+@pytest.mark.parametrize("path", LINKING, ids=lambda each: each.relative_to(ROOT).as_posix())
+def test_a_link_leads_to_a_page_and_a_heading_that_there_are(path: Path) -> None:
+    assert loose_ends(path, path.read_text()) == []
+
+
+def test_a_link_that_leads_nowhere_is_found() -> None:
+    text = (
+        "[a](docs/index.md) [b](docs/nothing.md) [c](SECURITY.md#reporting) [d](SECURITY.md#nothing)\n\n# Here\n\n[e](#here) [f](#there)\n"
+    )
+    assert loose_ends(ROOT / "README.md", text) == ["](docs/nothing.md)", "](SECURITY.md#nothing)", "](#there)"]
+
+
+def test_every_page_is_on_the_first_one() -> None:
+    docs = ROOT / "docs"
+    first = (docs / "index.md").read_text()
+    assert [each for each in (page.relative_to(docs).as_posix() for page in docs.rglob("*.md")) if f"({each})" not in first] == ["index.md"]
+
+
 MODULES = [
     "notifykit",
     *(each.name for each in pkgutil.walk_packages(notifykit.__path__, "notifykit.") if not each.name.endswith("__main__")),
