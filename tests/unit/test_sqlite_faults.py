@@ -1,11 +1,14 @@
 """What the SQLite bus says when the disk, the file or its neighbours are not as they should be: typed, and nothing lost."""
 
 import os
+import signal
 import sqlite3
 import stat
+import sys
 from datetime import timedelta
 from pathlib import Path
 
+import anyio
 import pytest
 from attrs import evolve
 
@@ -269,6 +272,33 @@ async def test_an_older_schema_is_backed_up_and_then_migrated(path):
     assert stat.S_IMODE(backup.stat().st_mode) == 0o600
     async with SQLiteBus(backup) as bus:
         assert await bus.get("a") is not None
+
+
+async def test_a_backup_that_a_crash_left_half_done_is_made_anew(path):
+    async with SQLiteBus(path) as bus:
+        await bus.enqueue([envelope("a")])
+    later = {schema.VERSION: "ALTER TABLE msg ADD COLUMN colour TEXT;\n"}
+    backup = path.with_name(f"notify.db.v{schema.VERSION}.backup")
+    program = f"""
+import os, sqlite3
+from notifykit.buses.sqlite import schema
+class Killed(sqlite3.Connection):
+    def backup(self, copy):
+        super().backup(copy, pages=1, progress=lambda *_: os.kill(os.getpid(), 9))
+connect = sqlite3.connect
+sqlite3.connect = lambda path, **options: connect(path, **options, factory=Killed)
+db = connect({str(path)!r}, isolation_level=None)
+schema.migrate(db, {str(path)!r}, lambda: db.execute("BEGIN IMMEDIATE"), {schema.VERSION + 1}, {later!r})
+"""
+    killed = await anyio.run_process([sys.executable, "-c", program], check=False)
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    assert not backup.exists()
+    db = sqlite3.connect(path, isolation_level=None)
+    schema.migrate(db, str(path), lambda: db.execute("BEGIN IMMEDIATE"), schema.VERSION + 1, later)
+    db.close()
+    async with SQLiteBus(backup) as bus:
+        assert await bus.get("a") is not None
+    assert sorted(each.name for each in path.parent.iterdir() if "backup" in each.name and "-" not in each.name) == [backup.name]
 
 
 async def test_a_migration_that_fails_leaves_the_old_schema(path):

@@ -78,14 +78,13 @@ def migrate(
 
     *begin* takes the write lock. Two processes may come here at once: the second one finds it done.
     """
-    found = check(db, path, version)
-    if found == version:
+    if check(db, path, version) == version:
         return
-    if found:
-        _back_up(db, f"{path}.v{found}.backup")
     begin()
     try:
         found = check(db, path, version)
+        if 0 < found < version:
+            _back_up(path, f"{path}.v{found}.backup")
         if found == 0:
             _run(db, _schema())
             found = VERSION
@@ -104,19 +103,22 @@ def _run(db: sqlite3.Connection, text: str) -> None:
         db.execute(each)
 
 
-def _back_up(db: sqlite3.Connection, path: str) -> None:
-    """Copy the database as it is; a backup that is there already is kept, for it is older."""
-    try:
-        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, 0o600))
-    except FileExistsError:
+def _back_up(path: str, backup: str) -> None:
+    """Copy the database as it is, while nobody else may write; a backup that is there already is kept, for it is older.
+
+    It has its name when it is whole: what a crash left half done is made anew. A connection that holds the write lock cannot be
+    copied from, so that another one is.
+    """
+    if Path(backup).exists():
         return
+    part = f"{backup}.part"
+    try:
+        os.close(os.open(part, os.O_CREAT | os.O_TRUNC | os.O_RDWR | os.O_CLOEXEC, 0o600))
+        with closing(sqlite3.connect(path)) as source, closing(sqlite3.connect(part)) as copy:
+            copy.execute("PRAGMA journal_mode = OFF")
+            source.backup(copy)
+        Path(part).replace(backup)
     except OSError as error:
         raise BusUnavailableError(
-            f"the store must be backed up before it is migrated, and {path} cannot be made: {error.strerror}"
+            f"the store must be backed up before it is migrated, and {backup} cannot be made: {error.strerror}"
         ) from error
-    try:
-        with closing(sqlite3.connect(path)) as copy:
-            db.backup(copy)
-    except BaseException:
-        Path(path).unlink(missing_ok=True)
-        raise
