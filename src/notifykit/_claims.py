@@ -197,7 +197,8 @@ class StoredMessage:
         attempts: claims counted so far.
         takeovers: how often its lease ran out.
         replays: how often it came back from the dead.
-        reason, error, died_at: of a dead letter.
+        reason, died_at: of a dead letter.
+        error: what its last failed attempt said, or why it is dead; None where nothing has failed since it came or was replayed.
         lease_until: of a claimed one.
         seq: its place in the order of arrival.
     """

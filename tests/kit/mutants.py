@@ -86,6 +86,12 @@ class AttemptNotCounted(MemoryStore):
         super()._retry(record, outcome, now)
 
 
+@caught_by("the_error_of_the_last_failed_attempt_is_shown")
+class ShowsTheErrorsOfTheDeadOnly(MemoryStore):
+    def _retry(self, record, outcome, now):
+        super()._retry(record, evolve(outcome, error=""), now)
+
+
 @caught_by("a_crash_uses_up_an_attempt")
 class CrashCostsNoAttempt(MemoryStore):
     def _put_back(self, record, now):

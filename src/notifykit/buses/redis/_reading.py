@@ -115,7 +115,7 @@ def _message(values: Sequence[Any], now: int) -> StoredMessage:
         takeovers=takeovers,
         replays=replays,
         reason=Reason(text(first)) if dead else None,
-        error=text(second) if dead else None,
+        error=text(second) if dead or second else None,
         died_at=from_ms(third) if dead else None,
         lease_until=from_ms(third) if claimed else None,
         progress=progress,

@@ -1,6 +1,6 @@
 """Laws of a bus: how a claim ends."""
 
-from notifykit._claims import Enqueued, Reason, Settled, State
+from notifykit._claims import Action, Enqueued, Filter, Reason, Settled, State
 from notifykit._outcomes import Ack, Bury, Release, Retry, Settlement
 from notifykit.testing.conformance._law import bus_law
 from notifykit.testing.conformance._stand import CAMPAIGN, EMAIL, SECOND, TRANSACTIONAL, MakeStore, fresh, ids
@@ -93,6 +93,29 @@ async def a_retry_waits_until_it_is_due(make: MakeStore) -> None:
         assert (again.attempt, again.progress, again.envelope.body) == (2, b"\x00part 2", b"body")
         assert (again.envelope.group, again.envelope.idempotency_key, again.envelope.template) == ("g", "k", "t")
         assert (await stand.counters()).retried == 1
+
+
+@bus_law()
+async def the_error_of_the_last_failed_attempt_is_shown(make: MakeStore) -> None:
+    """What a Retry says is shown as long as nothing else has failed: waiting, claimed, released, brought forward; a replay ends it."""
+    async with fresh(make) as stand:
+        await stand.put("a", group="g")
+        claim = await stand.one()
+        assert (await stand.message("a")).error is None
+        await stand.end(claim, Retry(stand.later(hours=1), "451 try later"))
+        assert (await stand.message("a")).error == "451 try later"
+        await stand.bus.change(Filter(ids=("a",)), Action.ADVANCE)
+        assert (await stand.message("a")).error == "451 try later"
+        claim = await stand.one()
+        assert (await stand.message("a")).error == "451 try later"
+        await stand.bus.extend([claim], 600 * SECOND)
+        await stand.release(claim)
+        assert (await stand.message("a")).error == "451 try later"
+        await stand.end(await stand.one(), Retry(stand.clock.now(), "452 full"))
+        assert (await stand.message("a")).error == "452 full"
+        await stand.bury(await stand.one(), Reason.REJECTED)
+        await stand.bus.change(Filter(ids=("a",)), Action.REPLAY)
+        assert (await stand.message("a")).error is None
 
 
 @bus_law()

@@ -343,7 +343,7 @@ class BusMachine(RuleBasedStateMachine):
 
 def plain(message: StoredMessage, body: bool = True) -> StoredMessage:
     """Return what every bus must show alike: without seq, and an error only where the contract tells its text."""
-    told = message.reason not in (None, Reason.CRASH, Reason.EXPIRED)
+    told = message.reason not in (Reason.CRASH, Reason.EXPIRED)
     envelope = message.envelope if body else evolve(message.envelope, body=b"")
     return evolve(message, envelope=envelope, seq=0, error=(message.error or None) if told else None)
 

@@ -229,6 +229,7 @@ class Model:
             case Retry() if message.attempts < message.envelope.max_attempts:
                 self._count(message.envelope, "retried")
                 message.place, message.progress, message.due = "waiting", outcome.progress, max(now, outcome.due_at)
+                message.error = outcome.error
                 self._to_tail(message)
                 return Settled.DONE
             case Retry():
@@ -379,7 +380,7 @@ class Model:
             takeovers=message.takeovers,
             replays=message.replays,
             reason=message.reason if dead else None,
-            error=message.error if dead else None,
+            error=message.error,
             died_at=message.died_at if dead else None,
             lease_until=message.lease_until if claimed else None,
             progress=message.progress,

@@ -47,7 +47,7 @@ local function advance(id, q, t, head)
   leave(id, q, t, head)
   seq = seq + 1
   t[5], t[6] = now, seq
-  save_waiting(id, t)
+  save_waiting(id, t, t[9])
   call('ZADD', N, seq, id)
   local place = place_of(now, seq, id)
   call('RPUSH', ready_key(q), place)

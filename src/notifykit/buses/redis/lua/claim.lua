@@ -177,10 +177,10 @@ local function hand_out(out, chosen, nonce, lease)
       due = tonumber(digits)
       dues[digits] = due
     end
-    local attempts, takeovers, replays, progress, void = 0, 0, 0, '', false
+    local attempts, takeovers, replays, progress, void, why = 0, 0, 0, '', false, nil
     if raw then
       local t = {unpack_all(raw)}
-      attempts, takeovers, replays, progress, void = t[2], t[3], t[4], t[7], t[8]
+      attempts, takeovers, replays, progress, void, why = t[2], t[3], t[4], t[7], t[8], t[9]
     end
     attempts = attempts + 1
     local token = format('%d', claims + i) .. '-' .. nonce
@@ -195,7 +195,9 @@ local function hand_out(out, chosen, nonce, lease)
       end
     end
     saved[2 * i - 1] = id
-    if group then
+    if why then
+      saved[2 * i] = pack('c', attempts, takeovers, replays, due, own, progress, void, token, now, ending, group, why)
+    elseif group then
       saved[2 * i] = pack('c', attempts, takeovers, replays, due, own, progress, void, token, now, ending, group)
     else
       saved[2 * i] = pack('c', attempts, takeovers, replays, due, own, progress, void, token, now, ending)

@@ -15,7 +15,7 @@ for i = 1, number do
     if mark ~= '' then t[7] = mark:sub(2) end
     if moves or mark ~= '' then
       t[11] = ending
-      call('HSET', S, id, t[12] and pack(unpack(t, 1, 12)) or pack(unpack(t, 1, 11)))
+      call('HSET', S, id, pack(unpack(t, 1, t[13] and 13 or t[12] and 12 or 11)))
     end
     if moves then call('ZADD', lease_key(q), ending, id) end
   end

@@ -16,7 +16,9 @@ for _, each in ipairs(found) do
     out[n + 1], out[n + 2], out[n + 3] = each[1], record, t[1]
     for i = 2, 7 do out[n + 2 + i] = t[i] end
     out[n + 10] = t[8] and 1 or 0
-    for i = 9, 11 do out[n + 2 + i] = t[i] or '' end
+    out[n + 11] = t[9] or ''
+    out[n + 12] = t[t[1] == 'w' and 9 or t[1] == 'c' and 13 or 10] or ''
+    out[n + 13] = t[11] or ''
   end
   last = each[2]
 end

@@ -1,14 +1,19 @@
 -- Moves between waiting, claimed, dead and gone. t is the message's state (see below), q its lane.
 -- States: 1 letter, 2 attempts, 3 takeovers, 4 replays, 5 due, 6 seq, 7 progress, 8 whether expires_at no longer counts;
--- then of a claim (c): 9 token, 10 claimed_at, 11 lease_until, 12 group; of a dead one (d): 9 reason, 10 error, 11 died_at.
+-- then of a waiting one (w): 9 the error of its last attempt, if that failed; of a claim (c): 9 token, 10 claimed_at,
+-- 11 lease_until, 12 group, 13 that error; of a dead one (d): 9 reason, 10 error, 11 died_at.
 local function load_state(id, record)
   local raw = call('HGET', S, id)
   if raw then return {unpack_all(raw)} end
   return {'w', 0, 0, 0, tonumber(record:sub(1, 15)), tonumber(call('ZSCORE', N, id)), '', false}
 end
 
-local function save_waiting(id, t)
-  call('HSET', S, id, pack('w', t[2], t[3], t[4], t[5], t[6], t[7], t[8]))
+local function save_waiting(id, t, why)
+  if why then
+    call('HSET', S, id, pack('w', t[2], t[3], t[4], t[5], t[6], t[7], t[8], why))
+  else
+    call('HSET', S, id, pack('w', t[2], t[3], t[4], t[5], t[6], t[7], t[8]))
+  end
 end
 
 local function free_key(key, id)
@@ -22,7 +27,7 @@ end
 -- Let a claimed message wait again: at the tail, or at the place that its due and seq give it.
 local function put_back(id, q, t, head, to_tail)
   t[1] = 'w'
-  save_waiting(id, t)
+  save_waiting(id, t, t[13])
   call('ZREM', lease_key(q), id)
   local place = place_of(t[5], t[6], id)
   if to_tail then

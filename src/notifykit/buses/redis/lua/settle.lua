@@ -27,7 +27,7 @@ end
 -- End a claim otherwise than by an ack; return whether the message is dead now.
 local function end_claim(kind, id, q, t, head, due, text, progress)
   if kind == 't' then
-    t[7] = progress
+    t[7], t[13] = progress, text
     if t[2] >= head[3] then
       bury(id, q, t, head, 'failed', text)
       return true
@@ -82,7 +82,7 @@ local function settle_all(number)
       raw = call('HGET', S, id)
     end
     local token, letter, group, found, _ = tokens[i], nil, nil, nil, nil
-    -- A claim's state without a group ends with its token, whose length stands before it, and two times of nine bytes: most
+    -- A claim's state without a group or an error ends with its token, whose length stands before it, and two times of nine bytes: most
     -- need not be unpacked.
     if raw and raw:byte(2) == 99 and raw:byte(-19 - #token) == 160 + #token and raw:sub(-18 - #token, -19) == token then
       letter, found = 'c', token

@@ -208,6 +208,7 @@ class Queue:
             case Retry() if record.attempts < record.envelope["max_attempts"]:
                 self._count(record, "retried")
                 record.place, record.progress, record.due = "waiting", packed(outcome.progress), max(self.now, to_ms(outcome.due_at))
+                record.error = outcome.error
                 self._to_tail(record)
                 return Settled.DONE
             case Retry():
@@ -357,7 +358,7 @@ class Queue:
             takeovers=record.takeovers,
             replays=record.replays,
             reason=Reason(record.reason) if dead else None,
-            error=record.error if dead else None,
+            error=record.error,
             died_at=from_ms(record.died) if dead and record.died is not None else None,
             lease_until=from_ms(record.lease) if claimed else None,
             progress=unpacked(record.progress),
