@@ -126,7 +126,7 @@ class Died(MessageEvent):
 
 @frozen(kw_only=True)
 class Suppressed(MessageEvent):
-    """It was not enqueued or not sent, because its address is suppressed."""
+    """It was not enqueued, because its address is suppressed. Where that is found later, a worker tells ``Died``, ``send`` ``Sent``."""
 
 
 @frozen(kw_only=True)
