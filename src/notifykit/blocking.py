@@ -27,13 +27,13 @@ from notifykit._messages import Receipt, Recipient
 from notifykit._notifications import Notification
 from notifykit._notifier.campaign import OnProgress, Progress
 from notifykit._notifier.campaigning import CampaignStatus
-from notifykit._notifier.compose import CampaignOptions, MessageOptions, options_of
+from notifykit._notifier.compose import CampaignOptions, MessageOptions, SendOptions, options_of
 from notifykit._notifier.configured import Configured
 from notifykit._notifier.dead_letters import DeadLetter
 from notifykit._notifier.health import Health
 from notifykit._notifier.loop_thread import LoopThread
 from notifykit._notifier.notifier import Notifier as AsyncNotifier
-from notifykit._notifier.people import several
+from notifykit._notifier.people import Recipients, several
 from notifykit._outbox import DBAPIConnection
 from notifykit._suppression import SuppressionPage
 from notifykit._unsubscribe import UnsubscribeToken
@@ -47,7 +47,6 @@ __all__ = ["Notifier"]
 T = TypeVar("T")
 _LOOK = 0.5
 """Seconds between two looks whether a signal has come."""
-_Recipients = Recipient | str | Sequence[Recipient | str]
 
 
 class Notifier(Configured):
@@ -131,10 +130,10 @@ class Notifier(Configured):
 
     def send(
         self,
-        recipients: _Recipients,
+        recipients: Recipients,
         notification: Notification | str,
         variables: Mapping[str, Any] | None = None,
-        **options: Unpack[MessageOptions],
+        **options: Unpack[SendOptions],
     ) -> list[Receipt]:
         """Send now, past the queue; see :meth:`notifykit.Notifier.send`."""
         people = self._people(recipients)
@@ -149,7 +148,7 @@ class Notifier(Configured):
 
     def enqueue(
         self,
-        recipients: _Recipients,
+        recipients: Recipients,
         notification: Notification | str,
         variables: Mapping[str, Any] | None = None,
         *,
@@ -324,7 +323,7 @@ class Notifier(Configured):
             found = self._call(lambda: _result_of(found))
         return cast("Recipient | str", found or recipient)
 
-    def _people(self, recipients: _Recipients) -> Sequence[Recipient | str]:
+    def _people(self, recipients: Recipients) -> Sequence[Recipient | str]:
         people = [self._person(each) for each in several(recipients)]
         unknown = next((each for each in people if isinstance(each, str)), None)
         if unknown is not None and self._find is not None:

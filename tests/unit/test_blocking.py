@@ -18,7 +18,7 @@ import anyio
 import pytest
 
 import notifykit
-from notifykit import Attachment, Filter, Message, Outbox, Recipient, Status, UnsubscribeLinks, blocking, request
+from notifykit import Attachment, Filter, Message, Outbox, Recipient, Status, UnsubscribeLinks, blocking, fallback, request
 from notifykit.abc import Bus
 from notifykit.buses.memory import MemoryBus
 from notifykit.buses.redis import RedisBus
@@ -474,3 +474,13 @@ notifier.close()
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="nothing forks here")
 def test_a_forked_child_opens_it_anew_and_the_parent_goes_on(tmp_path: Path) -> None:
     subprocess.run([sys.executable, "-c", SCRIPT + FORKED, "sqlite:///bus.db"], cwd=tmp_path, check=True, timeout=15)
+
+
+def test_a_send_refuses_what_only_the_queue_can_keep_and_goes_on_along_a_fallback() -> None:
+    channels = {"first": ScriptedChannel(PermanentError("no")), "second": ScriptedChannel()}
+    both = Recipient("user:1", {"first": "+11", "second": "+12"})
+    with blocking.Notifier(MemoryBus(), channels=channels, templates={"hello/sms.text.j2": "Hello"}) as notifier:
+        with pytest.raises(ConfigurationError, match="Use enqueue"):
+            notifier.send(both, "hello", idempotency_key="k")  # type: ignore[call-arg]
+        receipts = notifier.send(both, "hello", via=fallback("first", "second"))
+    assert [(each.channel, each.status) for each in receipts] == [("first", Status.FAILED), ("second", Status.SENT)]

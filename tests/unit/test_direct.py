@@ -1,17 +1,20 @@
 """Sending past the queue: each receipt by itself, whatever fails."""
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
-from notifykit import Filter, Message, Notifier, Recipient, Status
+from notifykit import Delivery, Filter, Message, Notifier, Recipient, Status, fallback
 from notifykit.buses.memory import MemoryBus
 from notifykit.errors import (
     AddressGoneError,
     AddressMovedError,
+    BusClosedError,
     BusUnavailableError,
+    ChannelUnavailableError,
+    ConfigurationError,
     OutcomeUnknownError,
     PermanentError,
     RateLimitedError,
@@ -155,3 +158,112 @@ async def test_the_receipt_of_a_queued_message_can_be_asked_for_until_it_is_deli
         await work(notifier)
         failed = await notifier.receipt(bad.message_id)
         assert (failed.status, failed.reason, str(failed.error)) == (Status.FAILED, "rejected", "PermanentError: no")
+
+
+LATER = {
+    "delay": {"delay": timedelta(hours=5)},
+    "due_at": {"due_at": datetime(2030, 1, 1, tzinfo=UTC)},
+    "idempotency_key": {"idempotency_key": "k"},
+    "delivery": {"delivery": Delivery.AT_LEAST_ONCE},
+}
+
+
+@pytest.mark.parametrize("option", LATER.values(), ids=LATER)
+async def test_what_only_the_queue_can_keep_is_refused_and_nothing_is_sent(make: Any, option: Any) -> None:
+    channel = ScriptedChannel()
+    (name,) = option
+    async with make(channel) as notifier:
+        with pytest.raises(ConfigurationError, match=f"no {name}.* Use enqueue"):
+            await notifier.send(ADA, "hello", **option)
+        (receipt,) = await notifier.send(ADA, "hello", delay=None, due_at=None, idempotency_key=None, delivery=Delivery.AT_MOST_ONCE)
+    assert receipt.status is Status.SENT
+    assert len(channel.sent) == 1
+
+
+async def test_what_expires_before_it_is_sent_is_not(make: Any) -> None:
+    async with make(ScriptedChannel()) as notifier:
+        (receipt,) = await notifier.send(ADA, "hello", expires_in=timedelta(0))
+    assert receipt.status is Status.EXPIRED
+
+
+GRACE = Recipient("user:grace", {"first": ["+11", "+12"], "second": "+13", "third": "+14"})
+SUPPRESSED, FAILED, SENT = Status.SUPPRESSED, Status.FAILED, Status.SENT
+
+
+def three(*scripts: list[Any], **options: Any) -> tuple[Notifier, list[ScriptedChannel]]:
+    channels = [ScriptedChannel(*script) for script in scripts]
+    named = dict(zip(("first", "second", "third"), channels, strict=True))
+    return Notifier(MemoryBus(), channels=named, templates={"hello/sms.text.j2": "{{ x }}"}, **options), channels
+
+
+@pytest.mark.parametrize(
+    ("scripts", "expected"),
+    [
+        ([[], [], []], [("first", SENT), ("first", SENT)]),
+        ([[PermanentError("no")], [], []], [("first", FAILED), ("first", SENT)]),
+        ([[PermanentError("no"), AddressGoneError("gone")], [], []], [("first", FAILED)] * 2 + [("second", SENT)]),
+        (
+            [[PermanentError("no")] * 2, [AddressMovedError("moved", "+9")], []],
+            [("first", FAILED)] * 2 + [("second", FAILED), ("third", SENT)],
+        ),
+        (
+            [[PermanentError("no")] * 2, [PermanentError("no")], [PermanentError("no")]],
+            [("first", FAILED)] * 2 + [("second", FAILED), ("third", FAILED)],
+        ),
+        ([[PermanentError("no"), TransientError("busy")], [], []], [("first", FAILED)] * 2),
+        ([[PermanentError("no"), OutcomeUnknownError("lost")], [], []], [("first", FAILED), ("first", Status.UNKNOWN)]),
+        ([[PermanentError("no"), RateLimitedError("slow", retry_after=timedelta(1))], [], []], [("first", FAILED)] * 2),
+        ([[PermanentError("no"), ChannelUnavailableError("down")], [], []], [("first", FAILED)] * 2),
+        ([[PermanentError("no")] * 2, [TransientError("busy")], []], [("first", FAILED)] * 2 + [("second", FAILED)]),
+    ],
+)
+async def test_a_send_goes_on_to_the_next_channel_once_all_addresses_of_one_have_failed_for_good(scripts: Any, expected: Any) -> None:
+    notifier, channels = three(*scripts)
+    async with notifier:
+        receipts = await notifier.send(GRACE, "hello", {"x": 1}, via=fallback("first", "second", "third"))
+    assert sorted((each.channel, each.status.value) for each in receipts) == sorted((name, status.value) for name, status in expected)
+    assert [each.channel for each in receipts] == [name for name, _ in expected], "in the order of the channels"
+    assert sum(len(each.sent) for each in channels) == sum(status is SENT for _, status in expected)
+    assert len({each.message_id for each in receipts}) == len(receipts)
+
+
+async def test_a_send_goes_on_past_suppressed_addresses_for_each_recipient_by_itself() -> None:
+    notifier, _ = three([], [], [])
+    bob = Recipient("user:bob", {"second": "+21", "third": "+22"})
+    eve = Recipient("user:eve", {"first": ["+12", "+31"], "second": "+32"})
+    async with notifier:
+        await notifier.suppress("first", "+11")
+        await notifier.suppress("first", "+12")
+        receipts = await notifier.send([GRACE, bob, eve], "hello", {"x": 1}, via=fallback("first", "second", "third"))
+    assert [(each.recipient_id, each.channel, each.status) for each in receipts] == [
+        ("user:grace", "first", SUPPRESSED),
+        ("user:grace", "first", SUPPRESSED),
+        ("user:grace", "second", SENT),
+        ("user:bob", "second", SENT),
+        ("user:eve", "first", SUPPRESSED),
+        ("user:eve", "first", SENT),
+    ]
+
+
+async def test_a_send_goes_on_past_a_channel_for_which_the_template_does_not_render() -> None:
+    class Other(ScriptedChannel):
+        kind = "mms"
+
+    sms, mms = ScriptedChannel(), Other()
+    templates = {"hello/sms.text.j2": "{{ 1 // x }}", "hello/mms.text.j2": "{{ x }}"}
+    async with Notifier(MemoryBus(), channels={"first": sms, "second": mms}, templates=templates) as notifier:
+        receipts = await notifier.send(GRACE, "hello", {"x": 0}, via=fallback("first", "second"))
+    assert [(each.channel, each.status) for each in receipts] == [("first", FAILED), ("first", FAILED), ("second", SENT)]
+    assert mms.sent == [("+13", "0")]
+
+
+async def test_a_send_does_not_go_on_while_the_bus_is_away_or_the_time_is_over() -> None:
+    notifier, channels = three([], [], [])
+    async with notifier:
+        receipts = await notifier.send(GRACE, "hello", {"x": 1}, via=fallback("first", "second"), expires_in=timedelta(0))
+        assert [each.status for each in receipts] == [Status.EXPIRED] * 2
+        await notifier.bus.close()
+        receipts = await notifier.send(GRACE, "hello", {"x": 1}, via=fallback("first", "second"))
+        assert [(each.channel, type(each.error)) for each in receipts] == [("first", BusClosedError)] * 2
+        await notifier.bus.open()
+    assert not any(each.calls for each in channels)

@@ -22,7 +22,7 @@ from notifykit._worker.attempt import render
 from notifykit.abc import Channel, Renderer
 from notifykit.errors import ConfigurationError
 
-__all__ = ["CampaignOptions", "Composer", "MessageOptions", "Options", "Skip", "options_of"]
+__all__ = ["CampaignOptions", "Composer", "MessageOptions", "Options", "SendOptions", "Skip", "direct_options_of", "options_of"]
 
 
 def _not_negative(_: object, attribute: Any, value: timedelta | None) -> None:
@@ -60,12 +60,8 @@ def _render(_: object, __: object, value: str) -> None:
 _text = takes(str, "text", optional=True)
 
 
-class CampaignOptions(TypedDict, total=False):
-    """The keyword arguments of ``campaign``; what each means stands at :class:`Options`."""
-
+class _AnyOptions(TypedDict, total=False):
     via: Sequence[str] | Fallback | None
-    delay: timedelta | None
-    due_at: datetime | None
     expires_in: timedelta | None
     request_id: str | None
     attachments: Sequence[Attachment]
@@ -73,8 +69,23 @@ class CampaignOptions(TypedDict, total=False):
     render: Literal["send", "enqueue"]
 
 
+class SendOptions(_AnyOptions, total=False):
+    """The keyword arguments of ``send``; what each means stands at :class:`Options`."""
+
+    lane: Lane | None
+    delivery: Delivery
+    group: str | None
+
+
+class CampaignOptions(_AnyOptions, total=False):
+    """The keyword arguments of ``campaign``; what each means stands at :class:`Options`."""
+
+    delay: timedelta | None
+    due_at: datetime | None
+
+
 class MessageOptions(CampaignOptions, total=False):
-    """The keyword arguments of ``send`` and ``enqueue``; what each means stands at :class:`Options`."""
+    """The keyword arguments of ``enqueue``; what each means stands at :class:`Options`."""
 
     lane: Lane | None
     idempotency_key: str | None
@@ -93,7 +104,7 @@ class Options:
         delay, due_at: not to be sent before; they exclude each other.
         expires_in: not to be sent after.
         idempotency_key: the same one again enqueues nothing, for 24 h; it is made particular to recipient, channel and address.
-        delivery: whether a crash may send it twice or lose it.
+        delivery: whether a crash may send it twice or lose it; a direct send never comes twice.
         group: a name for the messages that belong together.
         request_id: the caller's, for the logs; by default the one of :func:`notifykit.request`.
         attachments: files that go with it, on the channels that carry files.
@@ -132,6 +143,26 @@ def options_of(given: Mapping[str, Any], known: Collection[str] = tuple(fields_d
             near = "".join(f"; did you mean {each}?" for each in get_close_matches(name, known, 1, 0.6))
             raise ConfigurationError(f"there is no option {name}{near or ';'} there are: {', '.join(known)}")
     return Options(**given)
+
+
+_QUEUED = ("delay", "due_at", "idempotency_key")
+
+
+def direct_options_of(given: Mapping[str, Any]) -> Options:
+    """Return the options that a direct send was *given*.
+
+    Raises:
+        ConfigurationError: as :func:`options_of`; and what a single attempt, made at once, cannot keep.
+    """
+    queued = [name for name in _QUEUED if given.get(name) is not None]
+    if given.get("delivery") is Delivery.AT_LEAST_ONCE:
+        queued.append("delivery=Delivery.AT_LEAST_ONCE")
+    if queued:
+        raise ConfigurationError(
+            f"send takes no {' and no '.join(queued)}: it makes one attempt, at once and past the queue. Use enqueue, which keeps "
+            "messages until they are due, tries again, and knows keys"
+        )
+    return options_of({name: each for name, each in given.items() if name not in _QUEUED}, SendOptions.__annotations__)
 
 
 @frozen

@@ -18,14 +18,14 @@ from notifykit._notifier.arguments import bus_of, channels_of, check_functions, 
 from notifykit._notifier.campaigning import Campaigning
 from notifykit._notifier.compose import Composer, MessageOptions, Options, Skip, options_of
 from notifykit._notifier.configured import Configured
-from notifykit._notifier.direct import DirectSender
 from notifykit._notifier.intake import Intake
 from notifykit._notifier.open_channels import OpenChannels
 from notifykit._notifier.openings import close_shared, open_shared
 from notifykit._notifier.operating import Operating
-from notifykit._notifier.people import FindRecipient, found, several
+from notifykit._notifier.people import FindRecipient, Recipients, found, several
 from notifykit._notifier.relaying import Relaying
 from notifykit._notifier.retention import retaining
+from notifykit._notifier.sending import Sending
 from notifykit._notifier.tracing import traced, tracers_of
 from notifykit._outbox import DBAPIConnection, Outbox
 from notifykit._outcomes import RetryPolicy
@@ -50,10 +50,7 @@ class _Unset(enum.Enum):
     UNSET = enum.auto()
 
 
-_Recipients = Recipient | str | Sequence[Recipient | str]
-
-
-class Notifier(Configured, Relaying, Campaigning, Operating):
+class Notifier(Configured, Relaying, Campaigning, Operating, Sending):
     """Tells people: a bus, its channels, a renderer and the policies.
 
     Constructing it does no I/O, so it may stand at module level, shared by an application and its workers; ``async with``
@@ -197,39 +194,11 @@ class Notifier(Configured, Relaying, Campaigning, Operating):
             worker.stop()
             await worker.left.wait()
 
-    # -- sending
-
-    async def send(
-        self,
-        recipients: _Recipients,
-        notification: Notification | str,
-        variables: Mapping[str, Any] | None = None,
-        **options: Unpack[MessageOptions],
-    ) -> list[Receipt]:
-        """Send now, past the queue: one attempt for each address. The receipts say what came of it; a delivery never raises.
-
-        Raises: what :meth:`enqueue` raises for its arguments.
-        """
-        await self._needs_the_bus()
-        made = await self._compose(recipients, notification, variables, options_of(options))
-        receipts: list[Receipt | None] = [None] * len(made)
-
-        async def send_one(place: int, message: Message, limiter: anyio.CapacityLimiter) -> None:
-            async with limiter:
-                receipts[place] = await self._direct(message.channel).send(message)
-
-        async with anyio.create_task_group() as sending:
-            limiters = {name: anyio.CapacityLimiter(policy.concurrency) for name, policy in self._policies.items()}
-            for place, each in enumerate(made):
-                if isinstance(each, Message):
-                    sending.start_soon(send_one, place, each, limiters[each.channel])
-                else:
-                    receipts[place] = self._intake.skipped(each)
-        return [receipt for receipt in receipts if receipt is not None]
+    # -- enqueueing
 
     async def enqueue(
         self,
-        recipients: _Recipients,
+        recipients: Recipients,
         notification: Notification | str,
         variables: Mapping[str, Any] | None = None,
         *,
@@ -256,26 +225,6 @@ class Notifier(Configured, Relaying, Campaigning, Operating):
         """
         made = await self._compose(recipients, notification, variables, options_of(options))
         return await self._enqueue(made) if connection is None else self._write(connection, made)
-
-    async def test_send(
-        self, recipient: Recipient | str, channel: str, notification: Notification | str, variables: Mapping[str, Any] | None = None
-    ) -> Receipt:
-        """Try one recipient, one channel, one template, for real and now; a template's own examples stand in for missing variables.
-
-        The receipt says what came of it, and how long the delivery took. To one address: the first of several.
-
-        Raises: UnknownRecipientError, UnknownChannelError, UnknownTemplateError, NoAddressError, InvalidAddressError,
-            MissingPartError, MissingVariablesError; each names what is wrong.
-        """
-        await self._needs_the_bus()
-        template, given = template_and_variables(notification, variables)
-        person = await self._recipient(recipient)
-        self._known(channel)
-        self.renderer.kinds(template)
-        example = self.renderer.example(template)
-        made = self._composer.compose(person, template, {**example, **given}, Options(via=[channel]), self._clock.now())
-        (message, *_) = (each for each in made if isinstance(each, Message))
-        return await self._direct(channel).send(message)
 
     # -- working
 
@@ -318,7 +267,7 @@ class Notifier(Configured, Relaying, Campaigning, Operating):
     # -- inside
 
     async def _compose(
-        self, recipients: _Recipients, notification: Notification | str, variables: Mapping[str, Any] | None, options: Options
+        self, recipients: Recipients, notification: Notification | str, variables: Mapping[str, Any] | None, options: Options
     ) -> list[Message | Skip]:
         template, given = template_and_variables(notification, variables)
         people = several(recipients)
@@ -355,20 +304,6 @@ class Notifier(Configured, Relaying, Campaigning, Operating):
     def _limits(self, name: str) -> str:
         limits = self._policies[name].limits
         return self.channels[name].default_limits if limits is None else limits
-
-    def _direct(self, name: str) -> DirectSender:
-        return DirectSender(
-            channel=traced(self.channels[name], self._tracers),
-            limits=self._limits(name),
-            policy=self._policies[name],
-            bus=self.bus,
-            ledger=self.ledger,
-            renderer=self.renderer,
-            clock=self._clock,
-            ready=self._open_channels.ready,
-            find_attachment=self._find_attachment,
-            observers=self._observers,
-        )
 
     async def _worker(self) -> Worker:
         await self._needs_the_bus()

@@ -1,14 +1,16 @@
 """Who is meant by the recipients of a call."""
 
 from collections.abc import Awaitable, Callable, Iterable, Sequence
+from typing import TypeAlias
 
 from notifykit._checks import expect, named
 from notifykit._messages import Recipient
 from notifykit.errors import ConfigurationError, UnknownRecipientError
 
-__all__ = ["FindRecipient", "found", "several"]
+__all__ = ["FindRecipient", "Recipients", "found", "several"]
 
 FindRecipient = Callable[[str], Awaitable[Recipient | None]]
+Recipients: TypeAlias = Recipient | str | Sequence[Recipient | str]
 
 
 def several(recipients: Recipient | str | Iterable[Recipient | str]) -> Sequence[Recipient | str]:
