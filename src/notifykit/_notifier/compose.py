@@ -9,20 +9,20 @@ from attrs import evolve, field, fields_dict, frozen
 
 from notifykit._attachments import Attachment
 from notifykit._checks import expect, named, takes
-from notifykit._claims import check_batch
+from notifykit._claims import MAX_BODY_BYTES, Envelope, check_batch
 from notifykit._clock import to_utc_or_none
-from notifykit._codec import envelope, normalize
+from notifykit._codec import normalize
 from notifykit._context import current_request_id
-from notifykit._fallback import Fallback, derived_key, new_plan
+from notifykit._fallback import Fallback, derived_key, envelope_of, new_plan
 from notifykit._messages import Address, Delivery, FallbackStep, Lane, Message, Recipient
 from notifykit._notifier.extras import Extras, chosen, options_by_channel, several_attachments
 from notifykit._notifier.fanout import Target, choose, targets
 from notifykit._unsubscribe import UnsubscribeLinks
 from notifykit._worker.attempt import render
 from notifykit.abc import Channel, Renderer
-from notifykit.errors import ConfigurationError
+from notifykit.errors import ConfigurationError, PayloadTooLargeError
 
-__all__ = ["CampaignOptions", "Composer", "MessageOptions", "Options", "SendOptions", "Skip", "direct_options_of", "options_of"]
+__all__ = ["CampaignOptions", "Composer", "MessageOptions", "Options", "SendOptions", "Skip", "direct_options_of", "fitting", "options_of"]
 
 
 def _not_negative(_: object, attribute: Any, value: timedelta | None) -> None:
@@ -228,7 +228,7 @@ class Composer:
         for target, channel in ((Target(name, (_NO_ADDRESS,)), self.channels[name]) for name in names):
             given = self._with_link(normal, target, channel, _NOBODY, lane, options, now)
             own = extras if isinstance(options.via, Fallback) else extras.of(target.channel, channel)
-            check_batch([envelope(each) for each in self._each(target, _NOBODY, template, given, lane, options, own, now)])
+            check_batch([fitting(each) for each in self._each(target, _NOBODY, template, given, lane, options, own, now)])
 
     def _messages(
         self,
@@ -306,6 +306,24 @@ class Composer:
                 "unsubscribe=UnsubscribeLinks(url, key), or unsubscribe=None if the recipients cannot unsubscribe"
             )
         return variables
+
+
+def fitting(message: Message) -> Envelope:
+    """Return the envelope; say early and clearly that attachments or stored content are too large for a bus.
+
+    Raises: PayloadTooLargeError.
+    """
+    made = envelope_of(message)
+    stored = message.content is not None
+    if (stored or message.attachments) and len(made.body) > MAX_BODY_BYTES:
+        what, instead = ("content and attachments", 'render="send", or give') if stored else ("attachments", "give")
+        raise PayloadTooLargeError(
+            f"with its {what} the message has {len(made.body):,} bytes, of which a bus takes {MAX_BODY_BYTES:,}: "
+            f"{instead} large ones as Attachment(name, file=…)",
+            size=len(made.body),
+            limit=MAX_BODY_BYTES,
+        )
+    return made
 
 
 def _in_line(made: Sequence[tuple[Target, list[Message]]]) -> Iterator[Message]:

@@ -4,13 +4,13 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from attrs import frozen
 
-from notifykit._claims import MAX_BATCH, MAX_BATCH_BYTES, MAX_BODY_BYTES, Envelope, check_batch
-from notifykit._fallback import all_failed, envelope_of, next_messages
+from notifykit._claims import MAX_BATCH, MAX_BATCH_BYTES, Envelope, check_batch
+from notifykit._fallback import all_failed, next_messages
 from notifykit._messages import Message, Receipt, Status
-from notifykit._notifier.compose import Skip
+from notifykit._notifier.compose import Skip, fitting
 from notifykit._suppression import look_up
 from notifykit.abc import Bus, Clock, Ledger
-from notifykit.errors import BusUnavailableError, NotifykitError, PayloadTooLargeError
+from notifykit.errors import BusUnavailableError, NotifykitError
 from notifykit.events import Cancelled, Duplicate, Enqueued, Observer, Skipped, Suppressed, tell
 
 __all__ = ["Intake", "in_calls"]
@@ -47,7 +47,7 @@ class Intake:
         standings = await look_up(self.ledger, messages)
         suppressed = {message_id: standing.suppressed for message_id, standing in standings.items() if standing.suppressed}
         cancelled = {each for each, standing in standings.items() if standing.campaign and standing.campaign.state == "cancelled"}
-        wanted = [_fitting(each) for each in messages if each.id not in suppressed and each.id not in cancelled]
+        wanted = [fitting(each) for each in messages if each.id not in suppressed and each.id not in cancelled]
         calls = list(in_calls(wanted))
         if len(calls) > 1:
             for call in calls:
@@ -91,24 +91,6 @@ class Intake:
     def _suppressed(self, message: Message, reason: str) -> Receipt:
         tell(self.observers, Suppressed.of(message))
         return _receipt(message, Status.SUPPRESSED, reason)
-
-
-def _fitting(message: Message) -> Envelope:
-    """Return the envelope; say early and clearly that attachments or stored content are too large for a bus.
-
-    Raises: PayloadTooLargeError.
-    """
-    made = envelope_of(message)
-    stored = message.content is not None
-    if (stored or message.attachments) and len(made.body) > MAX_BODY_BYTES:
-        what, instead = ("content and attachments", 'render="send", or give') if stored else ("attachments", "give")
-        raise PayloadTooLargeError(
-            f"with its {what} the message has {len(made.body):,} bytes, of which a bus takes {MAX_BODY_BYTES:,}: "
-            f"{instead} large ones as Attachment(name, file=…)",
-            size=len(made.body),
-            limit=MAX_BODY_BYTES,
-        )
-    return made
 
 
 def _receipt(message: Message, status: Status, reason: str | None = None) -> Receipt:
