@@ -1,5 +1,6 @@
 """Fallback: the next channel's messages, once a channel has failed for good at every address it was tried at."""
 
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 from hashlib import blake2b
 
@@ -12,7 +13,7 @@ from notifykit._messages import Address, Message
 from notifykit.abc import Ledger
 from notifykit.errors import ConfigurationError
 
-__all__ = ["FAILURES", "Fallback", "all_failed", "derived_key", "envelope_of", "fallback", "new_plan", "next_messages"]
+__all__ = ["FAILURES", "Fallback", "all_failed", "derived_key", "envelope_of", "fallback", "keys_of", "new_plan", "next_messages"]
 
 FAILURES = frozenset(Reason) - {Reason.EXPIRED, Reason.UNWANTED, Reason.CANCELLED, Reason.ADDRESS_MOVED, Reason.UNREADABLE}
 """The deaths that the next channel makes up for. What is too late, unwanted or sent elsewhere is not tried again."""
@@ -83,8 +84,7 @@ def next_messages(message: Message) -> list[Message]:
     if not message.fallback:
         return []
     step, *rest = message.fallback
-    plan = message.plan or message.id
-    key = f"fallback:{plan.partition(':')[0] or plan}"
+    key = _key_of_what_follows(message)
     return [
         evolve(
             message,
@@ -101,6 +101,21 @@ def next_messages(message: Message) -> list[Message]:
         )
         for address in step.addresses
     ]
+
+
+def keys_of(message: Message) -> Iterator[str]:
+    """Yield the idempotency keys of *message* and of all that its fallback may enqueue."""
+    if message.idempotency_key is not None:
+        yield message.idempotency_key
+    key = _key_of_what_follows(message)
+    for step in message.fallback:
+        for address in step.addresses:
+            yield derived_key(key, message.recipient_id, step.channel, address)
+
+
+def _key_of_what_follows(message: Message) -> str:
+    plan = message.plan or message.id
+    return f"fallback:{plan.partition(':')[0] or plan}"
 
 
 async def all_failed(ledger: Ledger, message: Message, now: datetime) -> bool:

@@ -26,8 +26,8 @@ from notifykit import (
 from notifykit._campaigns import Campaign, write_campaign
 from notifykit._claims import MAX_BODY_BYTES
 from notifykit.buses.memory import MemoryBus
-from notifykit.errors import ConfigurationError, NotifykitError, PermanentError, TransientError
-from notifykit.events import CampaignProgressed, Cancelled, Delivered, Died, Event
+from notifykit.errors import ConfigurationError, NotifykitError, OutcomeUnknownError, PermanentError, TransientError
+from notifykit.events import CampaignProgressed, Cancelled, Delivered, Died, Duplicate, Event
 from notifykit.testing import FakeClock
 from tests._buses import KINDS, MakeBus, bus_maker, work
 from tests._channel import ScriptedChannel
@@ -207,6 +207,38 @@ async def test_a_campaign_that_was_interrupted_is_completed_by_the_same_call(mak
     told = [each for each in events if isinstance(each, CampaignProgressed)]
     assert [each.recipients for each in told] == [2, 4, 2, 4, 6, 8]
     assert (told[-1].group, told[-1].enqueued, told[-1].duplicates) == ("june", 4, 4)
+
+
+async def test_what_may_have_been_sent_is_not_sent_again_by_another_call(make: Any, clock: FakeClock, events: list[Event]) -> None:
+    lost = OutcomeUnknownError("lost")
+    channel = ScriptedChannel(lost, PermanentError("no"), lost)
+    async with make(channel) as notifier:
+        await notifier.campaign("june", "news", people(4))
+        await work(notifier)
+        assert {each.reason for each in await notifier.dead_letters()} == {Reason.UNKNOWN, Reason.REJECTED}
+        (unknown, _) = (each.id for each in await notifier.dead_letters(Filter(reason=Reason.UNKNOWN)))
+        events.clear()
+        clock.advance(timedelta(hours=23))
+        progress = await notifier.campaign("june", "news", people(5), batch_size=2)
+        await work(notifier)
+        assert (progress.enqueued, progress.duplicates) == (2, 3), "the one that was refused, and a new one"
+        assert sorted(address for address, _ in channel.sent) == ["+11", "+13", "+14"]
+        assert unknown in [each.duplicate_of for each in events if isinstance(each, Duplicate)]
+        assert (await notifier.campaign("july", "news", people(1))).enqueued == 1, "another campaign"
+        await notifier.purge(Filter(reason=Reason.UNKNOWN))
+        assert (await notifier.campaign("june", "news", people(1))).enqueued == 1, "purged on purpose"
+
+
+async def test_a_fallback_that_may_have_been_sent_is_not_sent_again_by_another_call(make_bus: MakeBus, clock: FakeClock) -> None:
+    first, second = ScriptedChannel(*[PermanentError("no")] * 4), ScriptedChannel(OutcomeUnknownError("lost"))
+    both = [Recipient("user:1", {"first": ["+11", "+12"], "second": "+13"})]
+    channels = {"first": first, "second": second}
+    async with Notifier(make_bus(clock), channels=channels, templates=NEWS, clock=clock, unsubscribe=None) as notifier:
+        for expected in ((2, 0), (0, 2)):
+            progress = await notifier.campaign("june", "news", both, via=fallback("first", "second"))
+            await work(notifier)
+            assert (progress.enqueued, progress.duplicates) == expected
+    assert (sum(first.calls.values()), sum(second.calls.values())) == (2, 1)
 
 
 async def test_a_campaign_without_a_name_or_with_a_rate_that_means_nothing_is_refused(make: Any) -> None:

@@ -9,12 +9,14 @@ from attrs import evolve, fields_dict, frozen
 from notifykit._attached import FindAttachment, check_files
 from notifykit._campaigns import Campaign, CampaignState, read_campaign, read_turn, write_campaign, write_turn
 from notifykit._checks import expect
-from notifykit._claims import Action, Depth, Filter, State, StoredMessage
+from notifykit._claims import Action, Depth, Filter, Reason, State, StoredMessage
 from notifykit._codec import decode
+from notifykit._fallback import keys_of
 from notifykit._messages import Lane, Message, Receipt, Recipient, Status
 from notifykit._notifications import Notification, template_and_variables
 from notifykit._notifier.campaign import OnProgress, Progress, counted, in_batches
-from notifykit._notifier.compose import CampaignOptions, Composer, Skip, options_of
+from notifykit._notifier.compose import CampaignOptions, Composer, Options, Skip, options_of
+from notifykit._notifier.intake import Intake
 from notifykit.abc import Bus, Channel, Clock, Ledger
 from notifykit.errors import (
     ConfigurationError,
@@ -61,6 +63,7 @@ class Campaigning:
     _composer: Composer
     _observers: tuple[Observer, ...]
     _find_attachment: FindAttachment | None
+    _intake: Intake
 
     async def campaign(
         self,
@@ -77,9 +80,12 @@ class Campaigning:
         """Stream a notification for many recipients onto the campaign lane; only one batch is in memory at a time.
 
         A recipient who comes twice, also in a later call with the same *group* within 24 hours, is enqueued once: a call that was
-        interrupted is simply made again. One for whom no message can be made, whose address or variables are no good or who is
-        too much for the bus, is counted as refused, and does not stop the others. What is wrong for all is raised before anything
-        is enqueued. *rate*, as ``"1000/hour"``, is the campaign's own, beside the limits of its channels; None leaves it as it is.
+        interrupted is simply made again. Nor is a message repeated that may have been sent, as long as its dead letter (``unknown``)
+        is there when the call begins: replay that to risk a second one, or purge it. Other dead letters are enqueued anew.
+
+        One for whom no message can be made, because of their address, their variables, their id or their size, is counted as
+        refused, and does not stop the others. What is wrong for all is raised before anything is enqueued. *rate*, as
+        ``"1000/hour"``, is the campaign's own, beside the limits of its channels; None leaves it as it is.
 
         Raises: UnknownTemplateError, MissingPartError, UnknownChannelError, ConfigurationError, AttachmentError, and
             PayloadTooLargeError where already the variables and attachments of all are too much; BusError.
@@ -97,23 +103,14 @@ class Campaigning:
         await check_files(chosen.attachments, self._find_attachment)
         if rate is not None:
             await self._change(group, rate=rate)
+        maybe_sent = await self._maybe_sent(group)
         progress = Progress()
         async with aclosing(in_batches(recipients, batch_size)) as batches:
             async for batch in batches:
-                made: list[_Made] = []
-                refused: list[_Refused] = []
-                for each in batch:
-                    try:
-                        recipient = await self._recipient(each)
-                    except UnknownRecipientError as error:
-                        refused.append((error.recipient_id, error))
-                        continue
-                    try:
-                        made.append((recipient.id, self._composer.compose(recipient, template, given, chosen, self._clock.now())))
-                    except NotifykitError as error:  # about this recipient: what is wrong for all was found before
-                        refused.append((recipient.id, error))
+                made, refused = await self._made_for(batch, template, given, chosen)
+                made, again = self._without(maybe_sent, made)
                 receipts, refused_too = await self._put(group, made)
-                progress = counted(progress, receipts, [*refused, *refused_too], len(batch))
+                progress = counted(progress, [*again, *receipts], [*refused, *refused_too], len(batch))
                 self._tell_progress(group, progress, on_progress)
                 if progress.cancelled:
                     break
@@ -167,6 +164,53 @@ class Campaigning:
     async def _change(self, group: str, **changes: Any) -> None:
         record = await read_campaign(self.ledger, group)
         await write_campaign(self.ledger, evolve(record, **changes))
+
+    async def _maybe_sent(self, group: str) -> Mapping[str, str]:
+        """Return the ids of the campaign's dead letters that may have been sent, by idempotency key: the bus keeps no key of the dead."""
+        found: dict[str, str] = {}
+        after: str | None = None
+        while True:
+            page = await self.bus.find(Filter(group=group, state=State.DEAD, reason=Reason.UNKNOWN), _PAGE, after)
+            found |= {each.envelope.idempotency_key: each.envelope.id for each in page.messages if each.envelope.idempotency_key}
+            if page.next is None:
+                return found
+            after = page.next
+
+    def _without(self, maybe_sent: Mapping[str, str], made: list[_Made]) -> tuple[list[_Made], list[Receipt]]:
+        """Return what was made but for what may have been sent before, itself or the next channel of its fallback; receipts say so."""
+        again: list[Receipt] = []
+        if not maybe_sent:
+            return made, again
+        left: list[_Made] = []
+        for who, theirs in made:
+            wanted: list[Message | Skip] = []
+            for each in theirs:
+                keys = keys_of(each) if isinstance(each, Message) else ()
+                repeated = next((maybe_sent[key] for key in keys if key in maybe_sent), None)
+                if repeated is None or isinstance(each, Skip):
+                    wanted.append(each)
+                else:
+                    again.append(self._intake.taken(each, repeated))
+            left.append((who, wanted))
+        return left, again
+
+    async def _made_for(
+        self, batch: Sequence[Recipient | str], template: str, variables: Mapping[str, Any], options: Options
+    ) -> tuple[list[_Made], list[_Refused]]:
+        """Return what is to be enqueued for each recipient of a batch, and those for whom there is nothing, with the reason."""
+        made: list[_Made] = []
+        refused: list[_Refused] = []
+        for each in batch:
+            try:
+                recipient = await self._recipient(each)
+            except UnknownRecipientError as error:
+                refused.append((error.recipient_id, error))
+                continue
+            try:
+                made.append((recipient.id, self._composer.compose(recipient, template, variables, options, self._clock.now())))
+            except NotifykitError as error:  # about this recipient: what is wrong for all was found before
+                refused.append((recipient.id, error))
+        return made, refused
 
     async def _put(self, group: str, made: Sequence[_Made]) -> tuple[list[Receipt], list[_Refused]]:
         """Enqueue what was made for each; those of whom the bus refuses it are found by halves, and stop no other one."""

@@ -63,7 +63,7 @@ class Intake:
             elif each.id in suppressed:
                 receipts[each.id] = [self._suppressed(each, suppressed[each.id]), *await self._instead(each)]
             else:
-                receipts[each.id] = [self._taken(each, taken[each.id])]
+                receipts[each.id] = [self.taken(each, taken[each.id])]
         return receipts
 
     def skipped(self, skip: Skip) -> Receipt:
@@ -77,7 +77,8 @@ class Intake:
             return []
         return [receipt for receipts in (await self.put(next_messages(message))).values() for receipt in receipts]
 
-    def _taken(self, message: Message, duplicate_of: str | None) -> Receipt:
+    def taken(self, message: Message, duplicate_of: str | None) -> Receipt:
+        """Say that a message was stored, or which other one it repeats."""
         if duplicate_of is None:
             tell(self.observers, Enqueued.of(message))
             return _receipt(message, Status.QUEUED)
