@@ -1,14 +1,15 @@
 """Which addresses get nothing: gone ones, unsubscribed ones, and those a provider asked to leave alone for a while.
 
-Each is a key in the bus's ledger. Addresses are hashed: none lies there in the clear.
+Each is a key in the bus's ledger. Addresses are hashed: none lies there in the clear, but the one that took another's place.
 """
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from hashlib import blake2b
+from typing import Any
 
 import msgspec
-from attrs import frozen
+from attrs import evolve, frozen
 
 from notifykit._campaigns import Campaign, campaign_key, read_campaigns
 from notifykit._messages import Address, Lane, Message
@@ -19,6 +20,7 @@ __all__ = [
     "Standing",
     "Suppression",
     "SuppressionPage",
+    "follow",
     "list_suppressions",
     "look_up",
     "pause_address",
@@ -31,15 +33,21 @@ __all__ = [
 
 _MAX_REASON = 200
 _PREFIXES = ("suppressed", "unsubscribed")
+_MOST_MOVES = 8
+"""How often in a row an address may have moved; what goes on longer is not followed."""
 
 
 @frozen
 class Standing:
-    """What stands against sending to an address: a reason for good, a time before which it is left alone, its campaign's state."""
+    """What stands against sending to an address: a reason for good, a time before which it is left alone, its campaign's state.
+
+    ``moved_to`` is the address that took the place of one that is suppressed for having moved.
+    """
 
     suppressed: str | None = None
     paused_until: datetime | None = None
     campaign: Campaign | None = None
+    moved_to: Address | None = None
 
 
 @frozen(kw_only=True)
@@ -51,7 +59,8 @@ class Suppression:
         reason: ``gone``, ``moved``, ``unsubscribed``, or what the application said.
         recipient_id: whose address it was when it was suppressed; empty if nobody said.
         since: when it was put on the list.
-        fingerprint: the address, or for ``unsubscribed`` the recipient's id, hashed: an address is never stored here.
+        fingerprint: the address, or for ``unsubscribed`` the recipient's id, hashed.
+        moved_to: for ``moved``, the address that took its place; otherwise None.
     """
 
     channel: str
@@ -60,6 +69,7 @@ class Suppression:
     since: datetime
     fingerprint: str
     key: str
+    moved_to: Address | None = None
 
 
 @frozen
@@ -86,9 +96,11 @@ def _unsubscribed(channel: str, recipient_id: str) -> str:
     return f"unsubscribed:{channel}:{_digest(recipient_id)}"
 
 
-async def suppress(ledger: Ledger, channel: str, address: Address, reason: str, now: datetime, recipient_id: str = "") -> None:
-    """Send nothing more to *address* on *channel*, for *reason*."""
-    await ledger.put(_gone(channel, address), _entry(reason, recipient_id, now))
+async def suppress(
+    ledger: Ledger, channel: str, address: Address, reason: str, now: datetime, recipient_id: str = "", moved_to: Address | None = None
+) -> None:
+    """Send nothing more to *address* on *channel*, for *reason*, but what is meant for it to *moved_to* if that is given."""
+    await ledger.put(_gone(channel, address), _entry(reason, recipient_id, now, moved_to))
 
 
 async def unsuppress(ledger: Ledger, channel: str, address: Address) -> None:
@@ -151,9 +163,26 @@ async def look_up(ledger: Ledger, messages: Sequence[Message]) -> Mapping[str, S
 
 def _standing(asked: Sequence[str], found: Mapping[str, bytes], campaign: Campaign | None) -> Standing:
     gone, paused, *unsubscribed = asked
-    suppressed = next((_suppression(key, found[key]).reason for key in (gone, *unsubscribed) if key in found), None)
+    entries = [_suppression(key, found[key]) for key in (*unsubscribed, gone) if key in found]
     until = _moment(found[paused]) if paused in found else None
-    return Standing(suppressed, until, campaign)
+    if not entries:
+        return Standing(paused_until=until, campaign=campaign)
+    return Standing(entries[0].reason, until, campaign, entries[0].moved_to)
+
+
+async def follow(ledger: Ledger, message: Message, standing: Standing | None) -> tuple[Message, Standing | None]:
+    """Return *message* to the address that took the place of its own, and what stands against that one.
+
+    Both are returned as they are where its address has not moved, or where that leads nowhere: in a circle, or too far.
+    """
+    went, stands, seen = message, standing, {message.address.key}
+    while stands is not None and stands.moved_to is not None:
+        if stands.moved_to.key in seen or len(seen) > _MOST_MOVES:
+            return message, standing
+        seen.add(stands.moved_to.key)
+        went = evolve(went, address=stands.moved_to)
+        stands = (await look_up(ledger, [went])).get(went.id)
+    return went, stands
 
 
 def _moment(value: bytes) -> datetime | None:
@@ -163,17 +192,35 @@ def _moment(value: bytes) -> datetime | None:
         return None
 
 
-def _entry(reason: str, recipient_id: str, now: datetime) -> bytes:
+def _entry(reason: str, recipient_id: str, now: datetime, moved_to: Address | None = None) -> bytes:
     if not reason or len(reason.encode(errors="replace")) > _MAX_REASON:
         raise ConfigurationError(f"a reason to suppress has 1 to {_MAX_REASON} bytes")
-    return msgspec.json.encode([reason, recipient_id, now])
+    new = None if moved_to is None else (moved_to.value, moved_to.key)
+    return msgspec.json.encode(_Entry(reason, recipient_id, now, new))
 
 
 def _suppression(key: str, value: bytes) -> Suppression:
     _, _, named = key.partition(":")
     channel, _, fingerprint = named.rpartition(":")
     try:
-        reason, recipient_id, since = msgspec.json.decode(value, type=tuple[str, str, datetime])
+        entry = msgspec.json.decode(value, type=_Entry)
     except msgspec.MsgspecError:  # better not sent to than a channel that stops at it
-        reason, recipient_id, since = "unreadable entry", "", datetime.fromtimestamp(0, UTC)
-    return Suppression(channel=channel, reason=reason, recipient_id=recipient_id, since=since, fingerprint=fingerprint, key=key)
+        entry = _Entry("unreadable entry", "", datetime.fromtimestamp(0, UTC))
+    return Suppression(
+        channel=channel,
+        reason=entry.reason,
+        recipient_id=entry.recipient_id,
+        since=entry.since,
+        fingerprint=fingerprint,
+        key=key,
+        moved_to=None if entry.moved_to is None else Address(*entry.moved_to),
+    )
+
+
+class _Entry(msgspec.Struct, array_like=True):
+    """An entry as it is stored."""
+
+    reason: str
+    recipient_id: str
+    since: datetime
+    moved_to: tuple[Any, str] | None = None

@@ -122,8 +122,7 @@ async def test_an_address_that_wants_to_be_left_alone_is(make: Any, clock: FakeC
 async def test_gone_and_moved_addresses_are_told(make: Any, events: list[Event]) -> None:
     channel = ScriptedChannel(AddressGoneError("blocked"), AddressMovedError(new_address="+19"), AddressMovedError(new_address="nonsense"))
     async with make(channel) as notifier:
-        for person in PEOPLE[:3]:
-            assert (await notifier.send(person, "hello"))[0].status is Status.FAILED
+        assert [(await notifier.send(each, "hello"))[0].status for each in PEOPLE[:2]] == [Status.FAILED, Status.FAILED]
         assert (await notifier.send(ADA, "hello"))[0].status is Status.SUPPRESSED
     assert [type(each) for each in events if isinstance(each, AddressGone | AddressMoved)] == [AddressGone, AddressMoved]
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from notifykit import ChannelPolicy, Filter, Lane, Notifier, Reason, Recipient, Status
-from notifykit.errors import AddressGoneError, ConfigurationError, RateLimitedError, UnknownChannelError
+from notifykit.errors import AddressGoneError, AddressMovedError, ConfigurationError, RateLimitedError, UnknownChannelError
 from notifykit.events import AddressGone, Event
 from notifykit.testing import FakeClock
 from tests._buses import KINDS, MakeBus, bus_maker, work
@@ -94,6 +94,38 @@ async def test_what_is_suppressed_after_it_was_enqueued_is_not_sent(make: Any) -
         receipt = await notifier.receipt(dead.id)
         assert (receipt.status, receipt.reason) == (Status.SUPPRESSED, "suppressed")
     assert [address for address, _ in channel.sent] == ["+15550002"]
+
+
+async def test_all_that_is_meant_for_an_address_that_moved_goes_to_the_new_one(make: Any) -> None:
+    channel = ScriptedChannel(AddressMovedError("moved", new_address="+15559999"))
+    async with make(channel, policies={"sms": ChannelPolicy(concurrency=1, limits="")}) as notifier:
+        for _ in range(5):
+            await notifier.enqueue(ADA, "hello")
+        await work(notifier)
+        assert [each.status for each in await notifier.enqueue(ADA, "hello")] == [Status.QUEUED]
+        await work(notifier)
+        assert [each.status for each in await notifier.send(ADA, "hello")] == [Status.SENT]
+        (dead,) = await notifier.dead_letters()
+        assert dead.reason is Reason.ADDRESS_MOVED
+        (entry,) = (await notifier.suppressions()).entries
+        assert (entry.reason, entry.moved_to.value, "+1555" in repr(entry)) == ("moved", "+15559999", False)
+        await notifier.suppress("sms", "+15559999", "complaint")
+        assert [each.status for each in await notifier.send(ADA, "hello")] == [Status.SUPPRESSED]
+        await notifier.enqueue(ADA, "hello")
+        await work(notifier)
+        assert [each.error for each in await notifier.dead_letters(Filter(reason=Reason.SUPPRESSED))] == ["complaint"]
+    assert [address for address, _ in channel.sent] == ["+15559999"] * 7
+
+
+async def test_addresses_that_moved_in_a_circle_are_not_followed(make: Any) -> None:
+    channel = ScriptedChannel(*(AddressMovedError("moved", new_address=new) for new in ("+15550002", "+15550001")))
+    async with make(channel) as notifier:
+        assert [each.status for each in await notifier.send(ADA, "hello")] == [Status.FAILED]
+        assert [each.reason for each in await notifier.send(ADA, "hello")] == ["moved"]
+        await notifier.enqueue([ADA, BOB], "hello")
+        await work(notifier)
+        assert [each.error for each in await notifier.dead_letters()] == ["moved", "moved"]
+    assert channel.sent == []
 
 
 async def test_an_application_may_keep_gone_addresses_off_the_list(make: Any) -> None:

@@ -4,15 +4,15 @@ import logging
 from collections.abc import Sequence
 from datetime import timedelta
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from notifykit._attached import FindAttachment, with_data
 from notifykit._clock import after
 from notifykit._limits import address_windows, channel_windows
-from notifykit._messages import Message, Receipt, Status
+from notifykit._messages import Address, Message, Receipt, Status
 from notifykit._outcomes import describe
 from notifykit._policies import ChannelPolicy
-from notifykit._suppression import look_up, pause_address, suppress
+from notifykit._suppression import Standing, follow, look_up, pause_address, suppress
 from notifykit._worker import pieces
 from notifykit._worker.attempt import Ready, attempt, foreign, render
 from notifykit.abc import Bus, Channel, Clock, Ledger, Renderer
@@ -61,9 +61,11 @@ class DirectSender:
         tell(self.observers, sent)
         return receipt
 
-    async def _send(self, message: Message) -> Receipt:
+    async def _send(self, message: Message, *, again: bool = True) -> Receipt:
         try:
-            refused = await self._refusal(message)
+            standing = (await look_up(self.ledger, [message])).get(message.id)
+            message, standing = await follow(self.ledger, message, standing)
+            refused = self._refusal(message, standing)
             if refused is not None:
                 return refused
             content = render(self.renderer, self.channel, message)
@@ -78,18 +80,18 @@ class DirectSender:
         except Exception as error:
             return _receipt(message, Status.FAILED, error=foreign(error))
         result = await attempt(self.channel, message, pieces.Sent(content), self.policy.send_timeout)
-        if result.error is not None:
-            await self._note(message, result.error)
+        moved_to = None if result.error is None else await self._note(message, result.error)
+        if moved_to is not None and again:
+            return await self._send(evolve(message, address=moved_to), again=False)
         status = Status.SENT if result.error is None else Status.UNKNOWN if isinstance(result.error, OutcomeUnknownError) else Status.FAILED
         facts = {"provider_id": result.provider_id, "delivery_time_ms": result.delivery_time_ms}
         return _receipt(message, status, error=result.error, attempt=1, **facts)
 
-    async def _refusal(self, message: Message) -> Receipt | None:
+    def _refusal(self, message: Message, standing: Standing | None) -> Receipt | None:
         """Return the receipt of a message that must not be sent."""
         now = self.clock.now()
         if message.expires_at is not None and message.expires_at <= now:
             return _receipt(message, Status.EXPIRED, reason="expired")
-        standing = (await look_up(self.ledger, [message])).get(message.id)
         if standing is None:
             return None
         if standing.suppressed:
@@ -116,8 +118,8 @@ class DirectSender:
                 retry_after=wait,
             )
 
-    async def _note(self, message: Message, error: Exception) -> None:
-        """Keep what the error says about the address or the channel, for everybody who sends there."""
+    async def _note(self, message: Message, error: Exception) -> Address | None:
+        """Keep what the error says about the address or the channel, for everybody who sends there; return where an address moved."""
         now = self.clock.now()
         try:
             match error:
@@ -127,13 +129,16 @@ class DirectSender:
                     tell(self.observers, AddressGone(message.recipient_id, message.channel, message.address))
                 case AddressMovedError():
                     new = self.channel.parse_address(error.new_address)
+                    await suppress(self.ledger, message.channel, message.address, "moved", now, message.recipient_id, new)
                     tell(self.observers, AddressMoved(message.recipient_id, message.channel, message.address, new))
+                    return new
                 case RateLimitedError(scope="channel"):
                     await self.bus.hold(message.channel, None, after(now, error.retry_after), "rate-limited")
                 case RateLimitedError():
                     await pause_address(self.ledger, message.channel, message.address, after(now, error.retry_after))
         except (BusError, InvalidAddressError) as failed:  # the message's own fate stands all the same
             _log.warning("could not note what %s means for channel %s: %s", type(error).__name__, message.channel, failed)
+        return None
 
 
 def _receipt(message: Message, status: Status, **facts: object) -> Receipt:

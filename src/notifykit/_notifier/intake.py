@@ -45,7 +45,9 @@ class Intake:
 
     async def _put(self, messages: Sequence[Message], stored: list[str]) -> Mapping[str, list[Receipt]]:
         standings = await look_up(self.ledger, messages)
-        suppressed = {message_id: standing.suppressed for message_id, standing in standings.items() if standing.suppressed}
+        suppressed = {
+            each: standing.suppressed for each, standing in standings.items() if standing.suppressed and standing.moved_to is None
+        }
         cancelled = {each for each, standing in standings.items() if standing.campaign and standing.campaign.state == "cancelled"}
         wanted = [fitting(each) for each in messages if each.id not in suppressed and each.id not in cancelled]
         calls = list(in_calls(wanted))

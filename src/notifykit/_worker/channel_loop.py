@@ -14,7 +14,7 @@ from notifykit._codec import decode
 from notifykit._limits import channel_windows
 from notifykit._messages import Lane, Message
 from notifykit._outcomes import Bury, Outcome, Release, Settlement
-from notifykit._suppression import Standing, look_up
+from notifykit._suppression import Standing, follow, look_up
 from notifykit._worker.attempt import foreign
 from notifykit._worker.bus_health import BusHealth
 from notifykit._worker.cancellation import is_astray
@@ -183,14 +183,18 @@ class ChannelLoop:
         read = [(claim, self._read(claim)) for claim in found.claims]
         try:
             standings = await look_up(self._sender.ledger, [message for _, message in read if message is not None])
+            going = [
+                (claim, None if message is None else await follow(self._sender.ledger, message, standings.get(message.id)))
+                for claim, message in read
+            ]
         except BaseException:
             self._ended += [self._conclusion(claim, Release(), "bus") for claim in found.claims]
             raise
-        for claim, message in read:
-            if message is None:
+        for claim, went in going:
+            if went is None:
                 self._ended.append(self._conclusion(claim, Bury(Reason.UNREADABLE, "its body cannot be decoded")))
             else:
-                work = _Work(claim, message, standings.get(message.id))
+                work = _Work(claim, *went)
                 self._in_flight[claim.token] = work
                 self._inbox.append(work)
         self._arrived.set()

@@ -237,14 +237,14 @@ class Sender:
                     await suppress(self.ledger, message.channel, message.address, "gone", self.time.now(), message.recipient_id)
                 tell(self.observers, AddressGone(recipient_id=message.recipient_id, channel=message.channel, address=message.address))
             case AddressMovedError() if isinstance(outcome, Bury) and outcome.then:
-                await suppress(self.ledger, message.channel, message.address, "moved", self.time.now(), message.recipient_id)
                 new = self.channel.parse_address(error.new_address)
+                await suppress(self.ledger, message.channel, message.address, "moved", self.time.now(), message.recipient_id, new)
                 tell(self.observers, AddressMoved(message.recipient_id, message.channel, message.address, new))
             case None | PermanentError():
                 await self.health.worked(era)
 
     def _moved(self, message: Message, error: AddressMovedError) -> Outcome:
-        """Send it anew to the address that took the place of this one; the old one gets suppressed, so that it cannot go round."""
+        """Send it anew to the address that took the place of this one, where others that are meant for it will go by themselves."""
         try:
             address = self.channel.parse_address(error.new_address)
         except InvalidAddressError:
