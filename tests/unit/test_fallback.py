@@ -93,6 +93,20 @@ async def test_no_address_anywhere_is_an_error(tmp_path: Path) -> None:
         await run(make(tmp_path, ScriptedChannel()), Recipient("user:2"))
 
 
+async def test_what_takes_the_place_of_a_suppressed_message_waits_as_long_as_it_would_have(tmp_path: Path) -> None:
+    clock, second = FakeClock(), ScriptedChannel()
+    async with make(tmp_path, ScriptedChannel(), second, clock=clock) as notifier:
+        await notifier.suppress("first", "+11")
+        later = {"via": fallback("first", "second"), "delay": timedelta(hours=5)}
+        await notifier.enqueue(Recipient("user:1", {"first": "+11", "second": "+13"}), "hello", {"name": "Ada"}, **later)
+        clock.advance(timedelta(hours=4, minutes=59))
+        await work(notifier)
+        assert second.sent == []
+        clock.advance(timedelta(minutes=1))
+        await work(notifier)
+    assert second.sent == [("+13", "Hello Ada")]
+
+
 async def test_suppressed_addresses_lead_to_the_next_channel_at_once(tmp_path: Path) -> None:
     first, second = ScriptedChannel(*[AddressGoneError("blocked")] * 2), ScriptedChannel()
     notifier = make(tmp_path, first, second)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from notifykit._claims import MAX_BATCH, MAX_BATCH_BYTES, Envelope, check_batch
 from notifykit._fallback import all_failed, next_messages
@@ -77,7 +77,8 @@ class Intake:
         """Go on to the fallback of a suppressed message, once all of its siblings are out of the way."""
         if not message.fallback or not await all_failed(self.ledger, message, self.clock.now()):
             return []
-        return [receipt for receipts in (await self.put(next_messages(message))).values() for receipt in receipts]
+        following = [evolve(each, due_at=message.due_at) for each in next_messages(message)]
+        return [receipt for receipts in (await self.put(following)).values() for receipt in receipts]
 
     def taken(self, message: Message, duplicate_of: str | None) -> Receipt:
         """Say that a message was stored, or which other one it repeats."""
