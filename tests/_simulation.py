@@ -31,7 +31,7 @@ from notifykit import (
     Status,
     fallback,
 )
-from notifykit._notifier.compose import Options
+from notifykit._notifier.options import Options
 from notifykit.abc import Bus, Channel
 from notifykit.buses.memory import MemoryBus
 from notifykit.errors import (

@@ -27,12 +27,12 @@ from notifykit._messages import Receipt, Recipient
 from notifykit._notifications import Notification
 from notifykit._notifier.campaign import OnProgress, Progress
 from notifykit._notifier.campaigning import CampaignStatus
-from notifykit._notifier.compose import CampaignOptions, MessageOptions, SendOptions, options_of
 from notifykit._notifier.configured import Configured
 from notifykit._notifier.dead_letters import DeadLetter
 from notifykit._notifier.health import Health
 from notifykit._notifier.loop_thread import LoopThread
 from notifykit._notifier.notifier import Notifier as AsyncNotifier
+from notifykit._notifier.options import CampaignOptions, MessageOptions, SendOptions, options_of
 from notifykit._notifier.people import Recipients, several
 from notifykit._outbox import DBAPIConnection
 from notifykit._suppression import SuppressionPage

@@ -15,8 +15,9 @@ from notifykit._fallback import keys_of
 from notifykit._messages import Lane, Message, Receipt, Recipient, Status
 from notifykit._notifications import Notification, template_and_variables
 from notifykit._notifier.campaign import OnProgress, Progress, counted, in_batches
-from notifykit._notifier.compose import CampaignOptions, Composer, Options, Skip, options_of
+from notifykit._notifier.compose import Composer, Skip
 from notifykit._notifier.intake import Intake
+from notifykit._notifier.options import CampaignOptions, Options, options_of
 from notifykit.abc import Bus, Channel, Clock, Ledger
 from notifykit.errors import (
     ConfigurationError,

@@ -16,12 +16,13 @@ from notifykit._messages import Message, Receipt, Recipient
 from notifykit._notifications import Notification, template_and_variables
 from notifykit._notifier.arguments import bus_of, channels_of, check_functions, check_kinds, check_times, observers_of, policies_of
 from notifykit._notifier.campaigning import Campaigning
-from notifykit._notifier.compose import Composer, MessageOptions, Options, Skip, options_of
+from notifykit._notifier.compose import Composer, Skip
 from notifykit._notifier.configured import Configured
 from notifykit._notifier.intake import Intake
 from notifykit._notifier.open_channels import OpenChannels
 from notifykit._notifier.openings import close_shared, open_shared
 from notifykit._notifier.operating import Operating
+from notifykit._notifier.options import MessageOptions, Options, options_of
 from notifykit._notifier.people import FindRecipient, Recipients, found, several
 from notifykit._notifier.relaying import Relaying
 from notifykit._notifier.retention import retaining

@@ -10,10 +10,11 @@ from notifykit._attached import FindAttachment
 from notifykit._fallback import next_messages
 from notifykit._messages import Message, Receipt, Recipient, Status
 from notifykit._notifications import Notification, template_and_variables
-from notifykit._notifier.compose import Composer, Options, SendOptions, Skip, direct_options_of
+from notifykit._notifier.compose import Composer, Skip
 from notifykit._notifier.direct import DirectSender
 from notifykit._notifier.intake import Intake
 from notifykit._notifier.open_channels import OpenChannels
+from notifykit._notifier.options import Options, SendOptions, direct_options_of
 from notifykit._notifier.people import Recipients
 from notifykit._notifier.tracing import traced
 from notifykit._policies import ChannelPolicy
