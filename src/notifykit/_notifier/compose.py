@@ -173,7 +173,7 @@ def fitting(message: Message) -> Envelope:
     made = envelope_of(message)
     stored = message.content is not None
     if (stored or message.attachments) and len(made.body) > MAX_BODY_BYTES:
-        what, instead = ("content and attachments", 'render="send", or give') if stored else ("attachments", "give")
+        what, instead = ("content and attachments", 'take render="send", or give') if stored else ("attachments", "give")
         raise PayloadTooLargeError(
             f"with its {what} the message has {len(made.body):,} bytes, of which a bus takes {MAX_BODY_BYTES:,}: "
             f"{instead} large ones as Attachment(name, file=…)",
