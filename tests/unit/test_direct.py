@@ -202,9 +202,10 @@ def three(*scripts: list[Any], **options: Any) -> tuple[Notifier, list[ScriptedC
         ([[PermanentError("no")], [], []], [("first", FAILED), ("first", SENT)]),
         ([[PermanentError("no"), AddressGoneError("gone")], [], []], [("first", FAILED)] * 2 + [("second", SENT)]),
         (
-            [[PermanentError("no")] * 2, [AddressMovedError("moved", "+9")], []],
+            [[PermanentError("no")] * 2, [AddressMovedError("moved")], []],
             [("first", FAILED)] * 2 + [("second", FAILED), ("third", SENT)],
         ),
+        ([[PermanentError("no")] * 2, [AddressMovedError("moved", new_address="+9")], []], [("first", FAILED)] * 2 + [("second", SENT)]),
         (
             [[PermanentError("no")] * 2, [PermanentError("no")], [PermanentError("no")]],
             [("first", FAILED)] * 2 + [("second", FAILED), ("third", FAILED)],
