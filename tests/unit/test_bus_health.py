@@ -68,6 +68,24 @@ async def test_an_outage_of_the_bus_is_told_once_however_many_channels_meet_it()
     assert told == [BusUnreachable, BusRecovered] * 2
 
 
+class Deaf(MemoryBus):
+    """Has a fault in its doorbell."""
+
+    async def wait(self, timeout: float = 60.0) -> bool:
+        raise ValueError("no such bell")
+
+
+@pytest.mark.anyio
+async def test_a_fault_in_the_doorbell_of_a_bus_ends_no_worker(caplog: pytest.LogCaptureFixture) -> None:
+    channel = ScriptedChannel()
+    async with Notifier(Deaf(), channels={"sms": channel}, templates={"hello/sms.text.j2": "Hello"}) as notifier:
+        await notifier.enqueue(ADA, "hello")
+        with anyio.fail_after(20):
+            await notifier.drain()
+    assert len(channel.sent) == 1
+    assert "the worker goes on after an unforeseen error of the bus's doorbell" in caplog.text
+
+
 def test_an_outage_is_over_when_the_last_loop_that_failed_works_again() -> None:
     told: list[Event] = []
     health = BusHealth([told.append])

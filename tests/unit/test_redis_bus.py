@@ -8,11 +8,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from notifykit._claims import MAX_BODY_BYTES, Action, Envelope, Filter, Reason, State
+from notifykit._claims import MAX_BODY_BYTES, Action, Claimed, Envelope, Filter, Reason, State
+from notifykit._clock import SystemClock, to_ms
 from notifykit._messages import Lane
 from notifykit._outcomes import Ack, Bury, Release, Settlement
 from notifykit.abc import Window
+from notifykit.buses._bell import Bell
 from notifykit.buses.redis import RedisBus, audit
+from notifykit.buses.redis._waiting import wait_for
 from notifykit.errors import BusClosedError, ConfigurationError, PayloadTooLargeError
 from notifykit.testing._clock import FakeClock
 from notifykit.testing.conformance.model import Model
@@ -226,6 +229,24 @@ async def test_a_wait_ends_when_what_a_claim_told_of_falls_due(server):
         while (await bus.claim("email", BOTH, 1, LEASE)).claims == ():
             with anyio.fail_after(10):
                 assert await bus.wait(60)
+
+
+async def test_two_who_wait_for_the_same_moment_are_both_woken_by_it():
+    """The second one, or one whose message a claim had taken, found nothing to forget, failed, and with it the worker."""
+    bus = RedisBus("redis://127.0.0.1", name=unused_name())
+    now = SystemClock().now()
+    bus._context.heard(to_ms(now))
+    bus.foresight.remember("email", Claimed(next_at=now + timedelta(milliseconds=50)))
+    rang = []
+
+    async def wait() -> None:
+        rang.append(await wait_for(Bell(), [], [bus.foresight], 60))
+
+    with anyio.fail_after(10):
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(wait)
+            tasks.start_soon(wait)
+    assert rang == [True, True]
 
 
 async def test_what_is_no_text_or_too_much_is_refused_before_it_is_sent(server):

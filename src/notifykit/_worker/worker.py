@@ -1,5 +1,6 @@
 """The worker: one loop for each channel, the doorbell, the heartbeat, and an orderly end."""
 
+import logging
 from collections.abc import Sequence
 from datetime import timedelta
 
@@ -13,6 +14,7 @@ from notifykit.errors import BusError
 
 __all__ = ["Worker"]
 
+_log = logging.getLogger("notifykit")
 _LISTEN = 5.0
 """Seconds that one wait for the doorbell lasts."""
 
@@ -112,11 +114,14 @@ class Worker:
         reach.cancel()
 
     async def _listen(self) -> None:
-        """Wake the loops when the bus rings."""
+        """Wake the loops when the bus rings; whatever goes wrong with that, they look by themselves."""
         while True:
             try:
                 rang = await self._bus.wait(_LISTEN)
             except BusError:
+                await anyio.sleep(1)
+            except Exception:
+                _log.exception("the worker goes on after an unforeseen error of the bus's doorbell")
                 await anyio.sleep(1)
             else:
                 if rang:

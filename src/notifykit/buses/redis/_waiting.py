@@ -31,13 +31,14 @@ class Foresight:
     def soonest(self) -> float | None:
         """Return in how many seconds the first channel is; None if nothing is foreseen."""
         now = self._context.now()
-        if not self._next_at or now is None:
-            return None
-        return max(0.0, (min(self._next_at.values()) - now) / 1000)
+        at = min(list(self._next_at.values()), default=None)  # of a copy: claims of other threads change it
+        return None if at is None or now is None else max(0.0, (at - now) / 1000)
 
     def forget(self) -> None:
-        """Forget the first channel: who is woken for it will look."""
-        self._next_at.pop(min(self._next_at, key=self._next_at.__getitem__), None)
+        """Forget the first channel, if a claim has not done so meanwhile: who is woken for it will look."""
+        first = min(list(self._next_at.items()), key=lambda each: each[1], default=None)
+        if first is not None:
+            self._next_at.pop(first[0], None)
 
 
 async def wait_for(bell: Bell, doorbells: Sequence[Doorbell], foresights: Sequence[Foresight], timeout: float) -> bool:
