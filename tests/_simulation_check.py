@@ -38,13 +38,12 @@ def _check_messages(world: World, dead: Mapping[str, StoredMessage], messages: M
     for message_id, message in known.items():
         if message.delivery is Delivery.AT_MOST_ONCE:
             assert sends[message_id] <= 1, f"{message_id} must not come twice"
-            continue
         assert sends[message_id] or message_id in dead or message_id in world.cancelled | world.assumed, f"{message_id} is lost"
         assert world.lossy or sends[message_id] <= 1 + world.excuses[message_id], f"{message_id} came twice without a reason"
     for message_id, each in dead.items():
         message = decode(each.envelope.body)
         assert 0 <= each.attempts <= each.envelope.max_attempts
-        if each.reason is Reason.FAILED and not world.lossy and message.delivery is Delivery.AT_LEAST_ONCE:
+        if each.reason is Reason.FAILED and not world.lossy:
             spent = world.tries[message_id] + world.kills[message_id]
             assert spent >= message.max_attempts, f"{message_id} died after {spent} of {message.max_attempts} attempts"
 

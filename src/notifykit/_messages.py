@@ -53,7 +53,8 @@ class Delivery(enum.Enum):
     AT_LEAST_ONCE = "at_least_once"
     """It may be sent twice (the default)."""
     AT_MOST_ONCE = "at_most_once"
-    """It may be lost: it is settled before it is sent. For one-time codes that must not come twice."""
+    """It may never come: before it is sent that is marked on the bus, and what may have been sent becomes a dead letter. For
+    one-time codes that must not come twice."""
 
 
 class Status(enum.Enum):

@@ -171,7 +171,7 @@ class Skipped:
 
 @frozen(kw_only=True)
 class Stale(MessageEvent):
-    """Its lease ran out while it was being sent, and another worker has it: it may have been sent twice."""
+    """Its lease ran out while it was being sent, and another worker has it, or had it: it may have been sent twice."""
 
 
 @frozen

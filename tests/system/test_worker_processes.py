@@ -15,7 +15,7 @@ from typing import Any
 import anyio
 import pytest
 
-from notifykit import Delivery, Recipient, State
+from notifykit import Delivery, Reason, Recipient, State
 from notifykit._claims import Filter
 from tests._redis import Server, unused_name
 from tests.system._worker_process import make_bus, make_notifier
@@ -132,6 +132,8 @@ async def test_an_at_most_once_message_whose_worker_is_killed_is_never_sent_agai
     last = Worker(url, "drain")
     assert last.end() == 0
     assert last.words("begins") == []
+    async with make_notifier(make_bus(url)) as notifier:
+        assert [each.reason for each in await notifier.dead_letters()] == [Reason.UNKNOWN] * 3
 
 
 def never_over(places: dict[str, list[tuple[float, float]]], limits: dict[str, int], period: float) -> None:

@@ -11,7 +11,6 @@ import pytest
 
 from notifykit import (
     ChannelPolicy,
-    Delivery,
     EmailChannel,
     Filter,
     Lane,
@@ -412,23 +411,6 @@ async def test_an_idempotency_key_enqueues_once_for_each_address(make: Any) -> N
         again = await notifier.enqueue(BOB, "shipped", {"order": 81}, idempotency_key="shipped:81")
     assert [each.status for each in first] == [Status.QUEUED] * 2
     assert [each.status for each in again] == [Status.DUPLICATE] * 2
-
-
-async def test_at_most_once_is_settled_before_it_is_sent_and_put_back_only_when_surely_not_sent(make: Any) -> None:
-    stored: list[int] = []
-
-    async def look(message: Message) -> str | None:
-        stored.append((await notifier.stats()).depths["sms", Lane.TRANSACTIONAL].claimed)
-        return None
-
-    channel = ScriptedChannel(TransientError("busy"), look, OutcomeUnknownError())
-    async with make(channel) as notifier:
-        await notifier.enqueue(ADA, "shipped", {"order": 81}, delivery=Delivery.AT_MOST_ONCE, idempotency_key="code")
-        await notifier.drain()
-        assert stored == [0]
-        await notifier.enqueue(ADA, "shipped", {"order": 82}, delivery=Delivery.AT_MOST_ONCE)
-        await notifier.drain()
-    assert [text for _, text in channel.sent] == ["Order 81 is on its way"]
 
 
 async def test_what_the_application_does_not_want_is_not_sent(make: Any) -> None:

@@ -16,7 +16,7 @@ from notifykit._worker.pieces import Sent
 from notifykit.abc import Channel, Renderer
 from notifykit.errors import ChannelUnavailableError, NotifykitError, OutcomeUnknownError, PermanentError
 
-__all__ = ["Ready", "Result", "attempt", "foreign", "render"]
+__all__ = ["Ready", "Result", "about", "attempt", "foreign", "render"]
 
 Ready: TypeAlias = Callable[[str, timedelta], Awaitable[ChannelUnavailableError | None]]
 """Opens the channel of a name within a time unless it is open, and returns why it cannot be used."""
@@ -36,6 +36,11 @@ class Result:
     def provider_id(self) -> str | None:
         """The provider's id; of several pieces, their ids joined by commas."""
         return self.sent.provider_id
+
+
+def about(message: Message) -> dict[str, str | None]:
+    """Return what a log line about *message* bears."""
+    return {"message_id": message.id, "request_id": message.request_id}
 
 
 def render(renderer: Renderer, channel: Channel, message: Message) -> Content:

@@ -268,18 +268,14 @@ class ChannelLoop:
                 raise
             conclusion = self._conclusion(work.claim, self._judge(work, error), type(error).__name__, work.message)
         del self._in_flight[token]
-        if conclusion is None:
-            pass  # another worker has it
-        elif conclusion.settled is None:
+        if conclusion is not None:  # else another worker has it
             self._ended.append(conclusion)
-        else:
-            tell(self._sender.observers, event_of(conclusion, conclusion.settled))
         self._changed.set()
         await checkpoint()
 
     def _judge(self, work: _Work, error: BaseException) -> Outcome:
         outcome = Release() if isinstance(error, BusError) else self._sender.judge(foreign(error), work.claim)
-        return self._sender.cut_off(work.claim, outcome)
+        return self._sender.cut_off(work.claim, work.message, outcome)
 
     def _conclusion(self, claim: Claim, outcome: Outcome, cause: str = "", message: Message | None = None) -> Conclusion:
         return Conclusion(claim=claim, outcome=outcome, message=message, cause=cause, at=self._sender.time.now())

@@ -24,7 +24,6 @@ class Conclusion:
         delivery_time_ms: None when the channel was not called.
         cause: a word for a release.
         at: bus time of the decision.
-        settled: what the bus said, where it was settled before the sending.
     """
 
     claim: Claim
@@ -35,7 +34,6 @@ class Conclusion:
     delivery_time_ms: float | None = None
     cause: str = ""
     at: datetime
-    settled: Settled | None = None
 
 
 def event_of(conclusion: Conclusion, settled: Settled) -> MessageEvent:
@@ -43,6 +41,8 @@ def event_of(conclusion: Conclusion, settled: Settled) -> MessageEvent:
     match settled, conclusion.outcome:
         case Settled.STALE, _:
             return _of(Stale, conclusion)
+        case Settled.GONE, Retry() | Release() | Bury():
+            return _of(Stale, conclusion)  # another worker had it, and ended it
         case _, Ack():
             return _of(Delivered, conclusion, delivery_time_ms=conclusion.delivery_time_ms or 0.0, provider_id=conclusion.provider_id)
         case Settled.DEAD, Retry(error=error):

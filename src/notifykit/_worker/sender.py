@@ -9,19 +9,20 @@ from attrs import evolve, field, frozen
 
 from notifykit._attached import FindAttachment, with_data
 from notifykit._backoff import exponential
-from notifykit._claims import Claim, Reason, Settled, StoredMessage, check_batch
+from notifykit._claims import Claim, Extended, Reason, StoredMessage, check_batch
 from notifykit._clock import BusTime, after
 from notifykit._codec import decode
 from notifykit._fallback import FAILURES, all_failed, envelope_of, next_messages
 from notifykit._ids import new_id
 from notifykit._limits import address_windows, channel_windows
 from notifykit._messages import Content, Delivery, Message
-from notifykit._outcomes import Ack, Bury, Outcome, Release, Retry, RetryPolicy, Settlement, decide, describe
+from notifykit._outcomes import Ack, Bury, Outcome, Release, Retry, RetryPolicy, decide, describe
 from notifykit._policies import ChannelPolicy
 from notifykit._suppression import Standing, pause_address, suppress
-from notifykit._worker.attempt import Ready, Result, attempt, foreign, render
+from notifykit._worker.attempt import Ready, Result, about, attempt, foreign, render
 from notifykit._worker.conclusions import Conclusion
 from notifykit._worker.health import ChannelHealth
+from notifykit._worker.once import has_set_out, may_have_gone, once, setting_out, unsent
 from notifykit._worker.pieces import Sent, resumable, resumed
 from notifykit.abc import Bus, Channel, Ledger, Renderer
 from notifykit.errors import (
@@ -36,7 +37,6 @@ from notifykit.errors import (
     PayloadTooLargeError,
     PermanentError,
     RateLimitedError,
-    TransientError,
     UnreadableMessageError,
 )
 from notifykit.events import AddressGone, AddressMoved, Observer, tell
@@ -47,7 +47,6 @@ ShouldSend = Callable[[Message], Awaitable[bool]]
 
 _log = logging.getLogger("notifykit")
 _BACKOFF = exponential()
-_NOTHING_SENT = (ChannelUnavailableError, RateLimitedError, TransientError)
 
 _PATIENCE = (0.1, 1.0, 5.0)
 """Seconds between looks into a ledger that is away, for a message that cannot be released: well within a lease."""
@@ -99,7 +98,7 @@ class Sender:
         wait = await self._wait_for_room(message, standing)
         if wait is not None:
             return self._conclusion(claim, message, wait, cause="rate limit")
-        if message.delivery is Delivery.AT_MOST_ONCE and not await self._settled_before(claim):
+        if message.delivery is Delivery.AT_MOST_ONCE and not await self._sets_out(claim):
             return None
         era = self.health.era
         result, wait = await self._send(claim, ready, content, standing)
@@ -107,7 +106,6 @@ class Sender:
         self._sent.pop(claim.token, None)
         if message.delivery is not Delivery.AT_MOST_ONCE:
             outcome = resumable(wait or outcome, result.sent)
-        settled = await self._try_anew(claim, message, outcome, result) if message.delivery is Delivery.AT_MOST_ONCE else None
         return self._conclusion(
             claim,
             message,
@@ -116,27 +114,35 @@ class Sender:
             error=result.error,
             delivery_time_ms=result.delivery_time_ms,
             cause=type(result.error).__name__ if result.error else "rate limit" if wait else "",
-            settled=settled,
         )
 
-    def cut_off(self, claim: Claim, outcome: Outcome) -> Outcome:
+    def cut_off(self, claim: Claim, message: Message, outcome: Outcome) -> Outcome:
         """Return *outcome*, for a claim whose conclusion was interrupted, such that what was sent by then is not sent again."""
         sent = self._sent.pop(claim.token, None)
+        if message.delivery is Delivery.AT_MOST_ONCE:
+            return (
+                unsent(outcome, claim)
+                if sent is None
+                else once(outcome, OutcomeUnknownError("it was being sent when the worker was stopped"))
+            )
         return resumable(outcome, sent) if sent is not None else outcome
 
     async def cut_short(self, claim: Claim, message: Message) -> Outcome:
         """Return the outcome of a claim whose worker ends: what had set out, nobody knows the outcome of; the rest is given back."""
         if claim.token not in self._sent:
-            return Release()
+            return self.cut_off(claim, message, Release())
         outcome = self.judge(OutcomeUnknownError("it was being sent when the worker was stopped"), claim)
         if message.delivery is Delivery.AT_LEAST_ONCE:
             try:
                 outcome = await self._with_next(claim, message, outcome, patient=False)
             except BusError as error:
                 _log.warning(
-                    "whether a message of channel %s has a fallback cannot be told, the bus being away: %s", message.channel, error
+                    "whether a message of channel %s has a fallback cannot be told, the bus being away: %s",
+                    message.channel,
+                    error,
+                    extra=about(message),
                 )
-        return self.cut_off(claim, outcome)
+        return self.cut_off(claim, message, outcome)
 
     def judge(self, error: Exception, claim: Claim) -> Outcome:
         """Return how *claim* ends after *error*: a retry also where the application's own backoff is what failed."""
@@ -159,7 +165,7 @@ class Sender:
                 if message.delivery is not Delivery.AT_MOST_ONCE:
                     raise
             if message.delivery is Delivery.AT_MOST_ONCE:
-                wait = None  # it was settled before: the rest goes now or never
+                wait = None  # it has set out: the rest goes now or never
             return wait is None
 
         self._sent[claim.token] = sent = resumed(claim.progress, content)
@@ -167,12 +173,16 @@ class Sender:
         return result, wait
 
     def _conclusion(self, claim: Claim, message: Message, outcome: Outcome, **facts: object) -> Conclusion:
+        if message.delivery is Delivery.AT_MOST_ONCE:
+            outcome = unsent(outcome, claim)  # what may have gone is neither retried nor released: see once
         return Conclusion(claim=claim, outcome=outcome, message=message, at=self.time.now(), **facts)  # type: ignore[arg-type]
 
     async def _refusal(self, claim: Claim, message: Message, standing: Standing) -> Outcome | None:
         """Return the outcome of a message that should not be sent now, or at all."""
         now, campaign = self.time.now(), standing.campaign
         expires_at = claim.envelope.expires_at
+        if message.delivery is Delivery.AT_MOST_ONCE and has_set_out(claim.progress, claim.attempt):
+            return Bury(Reason.UNKNOWN, "its worker died, was held up or lost the bus while it was being sent")
         if expires_at is not None and expires_at <= now:
             return Bury(Reason.EXPIRED)
         if campaign is not None and campaign.state == "cancelled":
@@ -217,12 +227,31 @@ class Sender:
         outcome = self.judge(result.error, claim) if result.error else Ack()
         if isinstance(result.error, AddressMovedError):
             outcome = self._moved(message, result.error)
-        outcome = await self._with_next(claim, message, outcome)
+        if message.delivery is Delivery.AT_LEAST_ONCE:
+            outcome = await self._with_next(claim, message, outcome)
+        elif result.error is not None:
+            outcome = await self._once_with_next(claim, message, outcome, result)
         try:
             await self._act(message, outcome, result.error, era)
         except BusError as error:  # the message's own fate stands all the same
-            _log.warning("could not note what %s means for channel %s: %s", type(result.error).__name__, message.channel, error)
+            _log.warning(
+                "could not note what %s means for channel %s: %s",
+                type(result.error).__name__,
+                message.channel,
+                error,
+                extra=about(message),
+            )
         return outcome
+
+    async def _once_with_next(self, claim: Claim, message: Message, outcome: Outcome, result: Result) -> Outcome:
+        """As :meth:`_with_next`, for what is sent at most once: nothing follows what may have gone."""
+        assert result.error is not None
+        if may_have_gone(result.error, result.sent):
+            return once(outcome, result.error)
+        try:
+            return await self._with_next(claim, message, outcome)
+        except BusError:
+            return Release()  # for sure it was not sent
 
     async def _act(self, message: Message, outcome: Outcome, error: Exception | None, era: int) -> None:
         match error:
@@ -258,8 +287,10 @@ class Sender:
             message = decode(stored.envelope.body)
         except UnreadableMessageError:
             return
+        if message.delivery is Delivery.AT_MOST_ONCE and has_set_out(stored.progress, stored.attempts + 1):
+            return  # it may have been sent
         if stored.reason in FAILURES and message.fallback and await all_failed(self.ledger, message, self.time.now()):
-            following = await self._fitting(Bury(stored.reason, then=tuple(map(envelope_of, next_messages(message)))))
+            following = await self._fitting(message, Bury(stored.reason, then=tuple(map(envelope_of, next_messages(message)))))
             if isinstance(following, Bury) and following.then:
                 await self.bus.enqueue(following.then)
 
@@ -267,8 +298,10 @@ class Sender:
         """Add the next channel of the fallback to an outcome that ends the message, to be enqueued in the same step."""
         if message.fallback and isinstance(outcome, Retry) and claim.attempt >= message.max_attempts:
             outcome = Bury(Reason.FAILED, outcome.error)  # the bus would grant it more: see envelope_of
+        if message.delivery is Delivery.AT_MOST_ONCE and isinstance(outcome, Bury) and outcome.reason is Reason.UNKNOWN:
+            return outcome  # it may have been sent: no second channel
         if not message.fallback or not (isinstance(outcome, Bury) and outcome.reason in FAILURES):
-            return await self._fitting(outcome)
+            return await self._fitting(message, outcome)
         try:
             if not await self._all_failed(message, _PATIENCE if patient and outcome.reason is Reason.UNKNOWN else ()):
                 return outcome
@@ -276,7 +309,7 @@ class Sender:
             if isinstance(outcome, Bury) and outcome.reason is Reason.UNKNOWN:
                 return outcome  # it may have been sent: better no second channel than a second message
             raise  # it was not sent: it is released, and tried again when the bus is back
-        return await self._fitting(evolve(outcome, then=tuple(map(envelope_of, next_messages(message)))))
+        return await self._fitting(message, evolve(outcome, then=tuple(map(envelope_of, next_messages(message)))))
 
     async def _all_failed(self, message: Message, waits: Sequence[float]) -> bool:
         """Ask whether all addresses have failed, again after each of the *waits* as long as the ledger is away."""
@@ -287,7 +320,7 @@ class Sender:
                 await anyio.sleep(wait)
         return await all_failed(self.ledger, message, self.time.now())
 
-    async def _fitting(self, outcome: Outcome) -> Outcome:
+    async def _fitting(self, message: Message, outcome: Outcome) -> Outcome:
         """Return *outcome* such that the bus takes it; a settlement that it refuses would stop the channel for good.
 
         What follows but is too much for one step is enqueued before, by its keys only once; what no bus takes is left out.
@@ -301,38 +334,11 @@ class Sender:
                 try:
                     await self.bus.enqueue([each])
                 except (ConfigurationError, PayloadTooLargeError) as error:
-                    _log.warning("what follows a message of channel %s cannot be enqueued: %s", each.channel, error)
+                    _log.warning("what follows it on channel %s cannot be enqueued: %s", each.channel, error, extra=about(message))
             return evolve(outcome, then=())
         return outcome
 
-    async def _settled_before(self, claim: Claim) -> bool:
-        (settled,) = await self.bus.settle([Settlement(claim, Ack())])
-        return settled is Settled.DONE
-
-    async def _try_anew(self, claim: Claim, message: Message, outcome: Outcome, result: Result) -> Settled:
-        """Put an at-most-once message back when it certainly was not sent. It was acked: its key stays taken, so it goes without."""
-        if result.error is None:
-            return Settled.DONE
-        spent = claim.attempt - 1 if isinstance(outcome, Release) else claim.attempt
-        left = message.max_attempts - spent
-        if isinstance(result.error, _NOTHING_SENT) and not result.sent.provider_ids and left > 0:
-            wait = outcome.due_at if isinstance(outcome, Retry | Release) else None
-            again = envelope_of(evolve(message, due_at=wait, max_attempts=left, idempotency_key=None))
-            try:
-                await self.bus.enqueue([again])
-            except BusError as error:
-                _log.warning("an at-most-once message of channel %s was not sent and could not be put back: %s", message.channel, error)
-            else:
-                return Settled.DONE
-        elif isinstance(result.error, (*_NOTHING_SENT, PermanentError)) and not result.sent.provider_ids:
-            await self._go_on(outcome)
-        return Settled.DEAD
-
-    async def _go_on(self, outcome: Outcome) -> None:
-        """Enqueue what follows a message that was settled before: nothing of it was sent, so that it does not come twice."""
-        if isinstance(outcome, Release) or not outcome.then:
-            return
-        try:
-            await self.bus.enqueue(outcome.then)
-        except BusError as error:
-            _log.warning("what follows an at-most-once message could not be enqueued: %s", error)
+    async def _sets_out(self, claim: Claim) -> bool:
+        """Mark on the bus, as safely as an enqueue, that it is about to be sent; tell whether it still is this worker's to send."""
+        (answer,) = await self.bus.extend([claim], claim.lease_until - claim.claimed_at, setting_out(claim.attempt))
+        return answer is not Extended.STALE
