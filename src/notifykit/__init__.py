@@ -3,7 +3,8 @@
 Names are loaded when they are first used, so that importing the package costs next to nothing.
 """
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 from notifykit._lazy import names_of
 
@@ -153,4 +154,6 @@ _HOMES = {
     "request": "_context",
 }
 
+__getattr__: Callable[[str], Any]
+__dir__: Callable[[], list[str]]
 __getattr__, __dir__ = names_of(__name__, _HOMES)

@@ -24,7 +24,8 @@ from notifykit._worker.conclusions import Conclusion
 from notifykit._worker.health import ChannelHealth
 from notifykit._worker.once import has_set_out, may_have_gone, once, setting_out, unsent
 from notifykit._worker.pieces import Sent, resumable, resumed
-from notifykit.abc import Bus, Channel, Ledger, Renderer
+from notifykit._worker.turns import Turns
+from notifykit.abc import Bus, Channel, Ledger, Renderer, Window
 from notifykit.errors import (
     AddressGoneError,
     AddressMovedError,
@@ -73,6 +74,7 @@ class Sender:
     find_attachment: FindAttachment | None = None
     _sent: dict[str, Sent] = field(factory=dict)
     """By token, how far the deliveries that are under way have come."""
+    _turns: Turns = field(factory=Turns)
 
     async def conclude(self, claim: Claim, message: Message, standing: Standing | None) -> Conclusion | None:
         """Return how the claim ends; None when it was lost to another worker before it was sent."""
@@ -219,8 +221,13 @@ class Sender:
         next_at = await self.ledger.acquire(windows) if windows else None
         if next_at is None:
             return None
-        full = bool(of_channel) and (await self.ledger.room(of_channel)).places == 0
-        return Release(None if full else next_at)
+        if of_channel and await self._is_full(of_channel):
+            return Release()
+        full = [each for each in (of_address, of_campaign) if each and await self._is_full(each)]
+        return Release(max((self._turns.take(each, next_at) for each in full), default=next_at))
+
+    async def _is_full(self, windows: Sequence[Window]) -> bool:
+        return (await self.ledger.room(windows)).places == 0
 
     async def _outcome(self, claim: Claim, message: Message, result: Result, era: int) -> Outcome:
         """Return what the result means for the message, and act on what it means for the channel and the address."""

@@ -10,7 +10,8 @@
 Nothing here needs a third-party package; ``notifykit.testing.conformance``, for the authors of plug-ins, does.
 """
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 from notifykit._lazy import names_of
 
@@ -23,4 +24,6 @@ __all__ = ["FakeClock", "Sandbox", "Sent"]
 
 _HOMES = {"FakeClock": "_clock", "Sandbox": "sandbox", "Sent": "_records"}
 
+__getattr__: Callable[[str], Any]
+__dir__: Callable[[], list[str]]
 __getattr__, __dir__ = names_of(__name__, _HOMES)

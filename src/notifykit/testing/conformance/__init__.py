@@ -14,8 +14,9 @@ A bus is held to its laws by a class and a function::
 Names are loaded when they are first used: the tests of a channel do without what those of a bus take.
 """
 
+from collections.abc import Callable
 from pkgutil import iter_modules
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from notifykit._lazy import names_of
 from notifykit.errors import MissingExtraError
@@ -148,4 +149,6 @@ _HOMES = {
     "recipients": "own_notifications",
 }
 
+__getattr__: Callable[[str], Any]
+__dir__: Callable[[], list[str]]
 __getattr__, __dir__ = names_of(__name__, _HOMES)
