@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from notifykit import Delivery, Filter, Message, Notifier, Recipient, Status, fallback
+from notifykit import Delivery, Filter, Lane, Message, Notifier, Recipient, Status, fallback
 from notifykit.buses.memory import MemoryBus
 from notifykit.errors import (
     AddressGoneError,
@@ -105,6 +105,42 @@ async def test_a_ban_that_it_meets_holds_the_workers_too(make: Any, clock: FakeC
         clock.advance(timedelta(hours=3))
         await work(notifier)
     assert len(channel.sent) == 1
+
+
+async def test_a_ban_that_it_meets_holds_every_direct_send_until_it_is_over(make: Any, clock: FakeClock) -> None:
+    bus = MemoryBus(clock=clock)
+    first, second = ScriptedChannel(RateLimitedError("banned", retry_after=timedelta(hours=3))), ScriptedChannel()
+    async with make(first, bus) as notifier, make(second, bus) as another:
+        await notifier.send(ADA, "hello")
+        for front in (notifier, another):
+            (receipt,) = await front.send(PEOPLE[1], "hello")
+            assert (receipt.status, receipt.attempt) == (Status.FAILED, 0)
+            assert isinstance(receipt.error, RateLimitedError)
+            assert receipt.error.retry_after == timedelta(hours=3)
+        clock.advance(timedelta(hours=3))
+        assert (await another.send(ADA, "hello"))[0].status is Status.SENT
+    assert (sum(first.calls.values()), len(second.sent)) == (1, 1)
+
+
+@pytest.mark.parametrize(
+    ("channel", "lane", "reason", "status"),
+    [
+        ("sms", None, "operator", Status.FAILED),
+        ("sms", Lane.TRANSACTIONAL, "operator", Status.FAILED),
+        ("sms", Lane.CAMPAIGN, "operator", Status.SENT),
+        ("other", None, "operator", Status.SENT),
+        ("sms", None, "unavailable", Status.SENT),
+    ],
+)
+async def test_a_hold_of_its_channel_or_lane_binds_it_but_one_that_is_down_may_be_tried(
+    make: Any, clock: FakeClock, channel: str, lane: Lane | None, reason: str, status: Status
+) -> None:
+    async with make(ScriptedChannel()) as notifier:
+        await notifier.bus.hold(channel, lane, clock.now() + timedelta(minutes=5), reason)
+        (receipt,) = await notifier.send(ADA, "hello")
+        assert receipt.status is status
+        await notifier.bus.hold(channel, lane, None, reason)
+        assert (await notifier.send(ADA, "hello"))[0].status is Status.SENT
 
 
 async def test_an_address_that_wants_to_be_left_alone_is(make: Any, clock: FakeClock) -> None:

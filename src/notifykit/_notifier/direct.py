@@ -15,6 +15,7 @@ from notifykit._policies import ChannelPolicy
 from notifykit._suppression import Standing, follow, look_up, pause_address, suppress
 from notifykit._worker import pieces
 from notifykit._worker.attempt import Ready, attempt, foreign, render
+from notifykit._worker.health import RATE_LIMITED, UNAVAILABLE
 from notifykit.abc import Bus, Channel, Clock, Ledger, Renderer
 from notifykit.errors import (
     AddressGoneError,
@@ -68,6 +69,7 @@ class DirectSender:
             refused = self._refusal(message, standing)
             if refused is not None:
                 return refused
+            await self._mind_holds(message)
             content = render(self.renderer, self.channel, message)
             message = await with_data(message, self.channel, self.find_attachment, self.policy.send_timeout, content)
             unavailable = await self.ready(message.channel, self.policy.send_timeout)
@@ -104,6 +106,21 @@ class DirectSender:
             )
         return None
 
+    async def _mind_holds(self, message: Message) -> None:
+        """Refuse what the channel is held for: by its provider's ban, or an operator. One that is down may be tried."""
+        now = self.clock.now()
+        held = [
+            each
+            for each in await self.bus.holds()
+            if each.channel == message.channel and each.lane in (None, message.lane) and each.reason != UNAVAILABLE and each.until > now
+        ]
+        if held:
+            longest = max(held, key=lambda each: each.until)
+            raise RateLimitedError(
+                f"channel {message.channel} is held ({longest.reason}): enqueue it, or wait as long as retry_after says",
+                retry_after=longest.until - now,
+            )
+
     async def _find_room(self, message: Message) -> None:
         windows = [
             *channel_windows(message.channel, self.limits, message.lane),
@@ -133,7 +150,7 @@ class DirectSender:
                     tell(self.observers, AddressMoved(message.recipient_id, message.channel, message.address, new))
                     return new
                 case RateLimitedError(scope="channel"):
-                    await self.bus.hold(message.channel, None, after(now, error.retry_after), "rate-limited")
+                    await self.bus.hold(message.channel, None, after(now, error.retry_after), RATE_LIMITED)
                 case RateLimitedError():
                     await pause_address(self.ledger, message.channel, message.address, after(now, error.retry_after))
         except (BusError, InvalidAddressError) as failed:  # the message's own fate stands all the same

@@ -9,7 +9,10 @@ from notifykit.abc import Bus
 from notifykit.errors import ChannelUnavailableError, RateLimitedError
 from notifykit.events import ChannelDown, ChannelRecovered, Observer, tell
 
-__all__ = ["ChannelHealth"]
+__all__ = ["RATE_LIMITED", "UNAVAILABLE", "ChannelHealth"]
+
+RATE_LIMITED, UNAVAILABLE = "rate-limited", "unavailable"
+"""The reasons of the holds that workers set."""
 
 _BACKOFF = exponential(timedelta(seconds=1), timedelta(minutes=5))
 
@@ -44,7 +47,7 @@ class ChannelHealth:
         self.era += 1
         self._failures += 1
         wait = max(_BACKOFF(self._failures), error.retry_after or timedelta(0))
-        await self._bus.hold(self._channel, None, after(self._time.now(), wait), "unavailable")
+        await self._bus.hold(self._channel, None, after(self._time.now(), wait), UNAVAILABLE)
         if self._failures == 1:
             tell(self._observers, ChannelDown(channel=self._channel, error=f"{type(error).__name__}: {error}", retry_after=wait))
 
@@ -52,11 +55,11 @@ class ChannelHealth:
         """Lift the hold after the channel took a message, unless the message set out before the last failure."""
         if self.down and era == self.era:
             self._failures = 0
-            await self._bus.hold(self._channel, None, None, "unavailable")
+            await self._bus.hold(self._channel, None, None, UNAVAILABLE)
             tell(self._observers, ChannelRecovered(channel=self._channel))
 
     async def rate_limited(self, error: RateLimitedError) -> None:
         """Hold the channel for as long as its provider asks; of several answers at once the longest counts."""
         until = after(self._time.now(), error.retry_after)
         self._asked_until = until = max(until, self._asked_until or until)
-        await self._bus.hold(self._channel, None, until, "rate-limited")
+        await self._bus.hold(self._channel, None, until, RATE_LIMITED)

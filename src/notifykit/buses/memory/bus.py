@@ -12,7 +12,21 @@ import anyio
 from anyio.lowlevel import checkpoint
 from attrs import frozen
 
-from notifykit._claims import Action, Changed, Claim, Claimed, Enqueued, Envelope, Extended, Filter, Page, Settled, Stats, StoredMessage
+from notifykit._claims import (
+    Action,
+    Changed,
+    Claim,
+    Claimed,
+    Enqueued,
+    Envelope,
+    Extended,
+    Filter,
+    Hold,
+    Page,
+    Settled,
+    Stats,
+    StoredMessage,
+)
 from notifykit._clock import SystemClock
 from notifykit._messages import Lane
 from notifykit._outcomes import Settlement
@@ -195,6 +209,11 @@ class MemoryBus(Bus):
         """Hand out nothing for a while."""
         await self.pause()
         self.opened().hold(channel, lane, until, reason)
+
+    async def holds(self) -> Sequence[Hold]:
+        """Return the holds that are not over."""
+        await self.pause()
+        return self.opened().holds()
 
     async def stats(self) -> Stats:
         """Count everything."""

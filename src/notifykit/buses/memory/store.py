@@ -16,6 +16,7 @@ from notifykit._claims import (
     Envelope,
     Extended,
     Filter,
+    Hold,
     Page,
     Reason,
     Settled,
@@ -137,6 +138,11 @@ class MemoryStore(Changing):
         with self.lock:
             self._holds.put(channel, lane, end, reason)
             self.bell.ring()
+
+    def holds(self) -> Sequence[Hold]:
+        """As ``Bus.holds``."""
+        with self.lock:
+            return list(self._holds.active(self.time.now()))
 
     def stats(self) -> Stats:
         """As ``Bus.stats``."""

@@ -16,6 +16,7 @@ from notifykit._claims import (
     Envelope,
     Extended,
     Filter,
+    Hold,
     Page,
     Settled,
     Stats,
@@ -250,6 +251,11 @@ class RedisBus(Shard):
             raise ConfigurationError("a hold needs a channel's name, and a Lane or None for all of them")
         end = to_utc_or_none(until)
         await self.call(Operation(lambda context: writing.hold(context, channel, lane, end, reason)))
+
+    async def holds(self) -> Sequence[Hold]:
+        """Return the holds that are not over."""
+        found: Sequence[Hold] = await self.call(Operation(reading.holds))
+        return found
 
     async def stats(self) -> Stats:
         """Count everything."""

@@ -13,7 +13,7 @@ from notifykit.buses.redis._context import Channels, Context, Course
 from notifykit.buses.redis._keys import LANES, lane_number
 from notifykit.buses.redis._records import text, unpacked
 
-__all__ = ["change", "find", "get", "stats"]
+__all__ = ["change", "find", "get", "holds", "stats"]
 
 _WIDTH = 13
 _MS = timedelta(milliseconds=1)
@@ -123,11 +123,23 @@ def _message(values: Sequence[Any], now: int) -> StoredMessage:
     )
 
 
+def holds(context: Context) -> Course[tuple[Hold, ...]]:
+    """Return the holds that are not over."""
+    return _holds((yield context.step("holds", Channels(), [])))
+
+
+def _holds(raw: Sequence[Any]) -> tuple[Hold, ...]:
+    return tuple(
+        Hold(text(channel), None if lane > 1 else LANES[lane], from_ms(until), text(reason))
+        for channel, lane, reason, until in zip(raw[::4], raw[1::4], raw[2::4], raw[3::4], strict=True)
+    )
+
+
 def stats(context: Context) -> Course[Stats]:
     """Count everything, at one moment; looked at again if a channel was not known before."""
     while True:
         answer = yield context.step("stats", Channels(context.channels), [])
-        now, counters, holds, lanes, groups, channels = answer
+        now, counters, held, lanes, groups, channels = answer
         known = tuple(dict.fromkeys([*context.channels, *sorted(map(text, channels))]))
         if known == context.channels:
             break
@@ -144,10 +156,7 @@ def stats(context: Context) -> Course[Stats]:
             text(name): _depth((ready, later, due), by_group.get(("c", text(name)), 0), by_group.get(("d", text(name)), 0), now)
             for name, ready, later, due in zip(groups[::4], groups[1::4], groups[2::4], groups[3::4], strict=True)
         },
-        tuple(
-            Hold(text(channel), None if lane > 1 else LANES[lane], from_ms(until), text(reason))
-            for channel, lane, reason, until in zip(holds[::4], holds[1::4], holds[2::4], holds[3::4], strict=True)
-        ),
+        _holds(held),
     )
 
 

@@ -23,6 +23,7 @@ from notifykit._claims import (
     Envelope,
     Extended,
     Filter,
+    Hold,
     Page,
     Settled,
     Stats,
@@ -221,6 +222,11 @@ class ShardedRedisBus(Bus):
     async def hold(self, channel: str, lane: Lane | None, until: datetime | None, reason: str) -> None:
         """Hand out nothing for a while, in any shard."""
         await self._everywhere(lambda shard, _: shard.hold(channel, lane, until, reason))
+
+    async def holds(self) -> Sequence[Hold]:
+        """Return the holds that are not over: each stands in every shard."""
+        self._check_open()
+        return await self.shards[0].holds()
 
     async def stats(self) -> Stats:
         """Count everything; each shard at one moment."""

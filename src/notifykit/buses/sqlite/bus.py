@@ -15,6 +15,7 @@ from notifykit._claims import (
     Envelope,
     Extended,
     Filter,
+    Hold,
     Page,
     Settled,
     Stats,
@@ -35,7 +36,7 @@ from notifykit.buses.sqlite import audit as audits
 from notifykit.buses.sqlite import checks, query, settle, survey
 from notifykit.buses.sqlite.claim import claim, next_moment
 from notifykit.buses.sqlite.enqueue import enqueue
-from notifykit.buses.sqlite.holds import hold
+from notifykit.buses.sqlite.holds import all_holds, hold
 from notifykit.buses.sqlite.ledger import SQLiteLedger
 from notifykit.buses.sqlite.step import LANE_NUMBERS, Operation, Settings, Step
 from notifykit.buses.sqlite.store import Store
@@ -189,6 +190,10 @@ class SQLiteBus(Bus):
         checks.hold(channel, lane)
         end = None if until is None else to_ms(to_utc(until))
         await self._call(hold, channel, None if lane is None else LANE_NUMBERS[lane], end, reason, durable=True)
+
+    async def holds(self) -> Sequence[Hold]:
+        """Return the holds that are not over."""
+        return cast("Sequence[Hold]", await self._call(all_holds, writes=False))
 
     async def stats(self) -> Stats:
         """Count everything."""

@@ -57,6 +57,21 @@ async def each_reason_holds_for_itself(make: MakeStore) -> None:
 
 
 @bus_law()
+async def holds_are_those_of_the_stats(make: MakeStore) -> None:
+    """``holds`` tells what ``stats`` tells of them: channel, lane, end and reason, of none that is over."""
+    async with fresh(make) as stand:
+        assert list(await stand.bus.holds()) == []
+        await stand.bus.hold(EMAIL, None, FOREVER, "operator")
+        await stand.bus.hold(EMAIL, CAMPAIGN, stand.later(seconds=5), "429")
+        await stand.bus.hold("push", TRANSACTIONAL, stand.later(seconds=1), "429")
+        for number in (3, 2, 1):
+            found = await stand.bus.holds()
+            assert len(found) == len(set(found)) == number
+            assert set(found) == set((await stand.bus.stats()).holds)
+            stand.passes(seconds=1 if number == 3 else 4)
+
+
+@bus_law()
 async def the_same_hold_again_replaces_it(make: MakeStore) -> None:
     """A second hold of one channel, lane and reason takes the place of the first, also when it is shorter."""
     async with fresh(make) as stand:
