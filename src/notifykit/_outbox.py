@@ -185,15 +185,17 @@ class Outbox:
             await put([message for _, message in rows])
         except (ConfigurationError, PayloadTooLargeError) as error:
             if len(rows) == 1:
-                self._tell(rows[0][0], error)
+                row_id, message = rows[0]
+                self._tell(row_id, error, message)
                 return []
             return [taken for row in rows for taken in await self._take(put, [row])]
         return [row_id for row_id, _ in rows]
 
-    def _tell(self, row_id: str, error: NotifykitError) -> None:
+    def _tell(self, row_id: str, error: NotifykitError, message: Message | None = None) -> None:
         if row_id not in self._told:
             self._told.add(row_id)
-            _log.error("message %s stays in the outbox: %s", row_id, error)
+            known = {"message_id": row_id, "request_id": message.request_id if message else None}
+            _log.error("message %s stays in the outbox: %s", row_id, error, extra=known)
 
     # Styles
 

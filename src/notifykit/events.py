@@ -276,4 +276,5 @@ def tell(observers: Sequence[Observer], event: Event) -> None:
         except (KeyboardInterrupt, SystemExit):
             raise
         except BaseException:  # also the cancellation of something that it asked for its result: nobody cancels plain code
-            _log.exception("an observer failed on %s", type(event).__name__)
+            known = {"message_id": event.message_id, "request_id": event.request_id} if isinstance(event, MessageEvent) else {}
+            _log.exception("an observer failed on %s", type(event).__name__, extra=known)

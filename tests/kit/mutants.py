@@ -761,6 +761,12 @@ def by_law(law):
     return plant
 
 
+@by_law("holds_are_those_of_the_stats")
+class HoldsWithoutEnd(MemoryStore):
+    def holds(self):
+        return list(self._holds.active(0))
+
+
 @by_law("twenty_take_overs_end_a_life")
 class TakeOversWithoutEnd(MemoryStore):
     def _take_over(self, place, lease, now):

@@ -232,6 +232,7 @@ async def test_what_cannot_be_read_or_stored_stays_and_stops_nothing(app, make, 
     assert len(app.rows()) == 2 + 2 * PAGE
     told = [each.message.split()[1] for each in caplog.records if "stays in the outbox" in each.message]
     assert sorted(told) == [row[0] for row in app.rows()]
+    assert sorted(each.message_id for each in caplog.records if "stays in the outbox" in each.message) == sorted(told)
 
 
 async def test_what_the_bus_does_not_take_now_is_kept(app, make, channel):

@@ -14,7 +14,7 @@ from notifykit._outcomes import describe
 from notifykit._policies import ChannelPolicy
 from notifykit._suppression import Standing, follow, look_up, pause_address, suppress
 from notifykit._worker import pieces
-from notifykit._worker.attempt import Ready, attempt, foreign, render
+from notifykit._worker.attempt import Ready, about, attempt, foreign, render
 from notifykit._worker.health import RATE_LIMITED, UNAVAILABLE
 from notifykit.abc import Bus, Channel, Clock, Ledger, Renderer
 from notifykit.errors import (
@@ -80,7 +80,7 @@ class DirectSender:
         except NotifykitError as error:
             return _receipt(message, Status.FAILED, error=error)
         except Exception as error:
-            return _receipt(message, Status.FAILED, error=foreign(error))
+            return _receipt(message, Status.FAILED, error=foreign(error, message))
         result = await attempt(self.channel, message, pieces.Sent(content), self.policy.send_timeout)
         moved_to = None if result.error is None else await self._note(message, result.error)
         if moved_to is not None and again:
@@ -154,7 +154,9 @@ class DirectSender:
                 case RateLimitedError():
                     await pause_address(self.ledger, message.channel, message.address, after(now, error.retry_after))
         except (BusError, InvalidAddressError) as failed:  # the message's own fate stands all the same
-            _log.warning("could not note what %s means for channel %s: %s", type(error).__name__, message.channel, failed)
+            _log.warning(
+                "could not note what %s means for channel %s: %s", type(error).__name__, message.channel, failed, extra=about(message)
+            )
         return None
 
 

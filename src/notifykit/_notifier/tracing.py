@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 from notifykit._attachments import Attachment
 from notifykit._messages import Address, Content, Message, Part
+from notifykit._worker.attempt import about
 from notifykit.abc import Channel
 from notifykit.events import Observer, Tracer
 
@@ -69,38 +70,38 @@ class Traced(Channel):
 
     async def send(self, address: Address, content: Content, message: Message) -> str | None:
         """Send once, traced."""
-        with _all([each.sending(message) for each in self._tracers]):
+        with _all([each.sending(message) for each in self._tracers], about(message)):
             return await self._channel.send(address, content, message)
 
 
 @contextmanager
-def _all(spans: Sequence[AbstractContextManager[object]]) -> Iterator[None]:
+def _all(spans: Sequence[AbstractContextManager[object]], known: Mapping[str, object]) -> Iterator[None]:
     with ExitStack() as stack:
         for each in spans:
-            stack.enter_context(_guarded(each))
+            stack.enter_context(_guarded(each, known))
         yield
 
 
 @contextmanager
-def _guarded(span: AbstractContextManager[T]) -> Iterator[T | None]:
-    """Enter and leave *span*; what fails in it is logged, and what it swallows is raised all the same."""
+def _guarded(span: AbstractContextManager[T], known: Mapping[str, object] | None = None) -> Iterator[T | None]:
+    """Enter and leave *span*; what fails in it is logged with what is *known*, and what it swallows is raised all the same."""
     try:
         entered = span.__enter__()
     except Exception:
-        _log.exception("a tracer failed")
+        _log.exception("a tracer failed", extra=known)
         yield None
         return
     try:
         yield entered
     except BaseException as error:
-        _leave(span, error)
+        _leave(span, error, known)
         raise
-    _leave(span, None)
+    _leave(span, None, known)
 
 
-def _leave(span: AbstractContextManager[object], error: BaseException | None) -> None:
+def _leave(span: AbstractContextManager[object], error: BaseException | None, known: Mapping[str, object] | None) -> None:
     try:
         span.__exit__(type(error) if error else None, error, error.__traceback__ if error else None)
     except BaseException as second:
         if second is not error:
-            _log.exception("a tracer failed")
+            _log.exception("a tracer failed", extra=known)

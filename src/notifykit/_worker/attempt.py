@@ -40,7 +40,7 @@ class Result:
 
 def about(message: Message) -> dict[str, str | None]:
     """Return what a log line about *message* bears."""
-    return {"message_id": message.id, "request_id": message.request_id}
+    return {"message_id": message.id, "channel": message.channel, "request_id": message.request_id}
 
 
 def render(renderer: Renderer, channel: Channel, message: Message) -> Content:
@@ -109,8 +109,7 @@ def foreign(error: BaseException, message: Message | None = None) -> NotifykitEr
     At the level DEBUG its whole traceback is logged, without that text, with the ids of *message*.
     """
     if _log.isEnabledFor(logging.DEBUG):
-        facts = {"message_id": message.id, "channel": message.channel, "request_id": message.request_id} if message else {}
-        _log.debug("an exception that nobody foresaw: %s", whole_traceback(error), extra=facts)
+        _log.debug("an exception that nobody foresaw: %s", whole_traceback(error), extra=about(message) if message else {})
     places = frames(error)
     wrapped = NotifykitError(f"unforeseen {kind(error)}{' at ' if places else ''}{places}")
     wrapped.__cause__ = error

@@ -15,7 +15,7 @@ from notifykit._limits import channel_windows
 from notifykit._messages import Lane, Message
 from notifykit._outcomes import Bury, Outcome, Release, Settlement
 from notifykit._suppression import Standing, follow, look_up
-from notifykit._worker.attempt import foreign
+from notifykit._worker.attempt import about, foreign
 from notifykit._worker.bus_health import BusHealth
 from notifykit._worker.cancellation import is_astray
 from notifykit._worker.conclusions import Conclusion, event_of
@@ -274,7 +274,7 @@ class ChannelLoop:
         await checkpoint()
 
     def _judge(self, work: _Work, error: BaseException) -> Outcome:
-        outcome = Release() if isinstance(error, BusError) else self._sender.judge(foreign(error), work.claim)
+        outcome = Release() if isinstance(error, BusError) else self._sender.judge(foreign(error, work.message), work.claim)
         return self._sender.cut_off(work.claim, work.message, outcome)
 
     def _conclusion(self, claim: Claim, outcome: Outcome, cause: str = "", message: Message | None = None) -> Conclusion:
@@ -292,6 +292,8 @@ class ChannelLoop:
         try:
             settled = await self._sender.bus.settle([Settlement(each.claim, each.outcome) for each in ended])
         except BusError as error:
-            _log.warning("%d claims of channel %s are left to their leases, the bus being away: %s", len(ended), self.name, error)
+            for each in ended:
+                known = about(each.message) if each.message else {"message_id": each.claim.envelope.id, "channel": self.name}
+                _log.warning("a claim of channel %s is left to its lease, the bus being away: %s", self.name, error, extra=known)
         else:
             self._tell(ended, tuple(settled))

@@ -90,7 +90,7 @@ class Sender:
             outcome = self.judge(error, claim)
             return self._conclusion(claim, message, await self._with_next(claim, message, outcome), error=error)
         except Exception as error:
-            outcome = Bury(Reason.UNRENDERABLE, str(foreign(error)))
+            outcome = Bury(Reason.UNRENDERABLE, str(foreign(error, message)))
             return self._conclusion(claim, message, await self._with_next(claim, message, outcome), error=error)
         era = self.health.era
         unavailable = await self.ready(message.channel, self.policy.send_timeout)
@@ -205,7 +205,7 @@ class Sender:
                         return self.judge(ConfigurationError("should_send must be an async function that answers True or False"), claim)
                     wanted: object = await asked
             except Exception as error:
-                return self.judge(foreign(error), claim)
+                return self.judge(foreign(error, message), claim)
             if wanted is None:
                 return self.judge(ConfigurationError("should_send answered None: it must return True or False"), claim)
             if not wanted:
