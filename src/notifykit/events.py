@@ -40,6 +40,7 @@ __all__ = [
     "Suppressed",
     "Tracer",
     "tell",
+    "wanted",
 ]
 
 _log = logging.getLogger("notifykit")
@@ -266,6 +267,18 @@ class Tracer(Protocol):
     def sending(self, message: Message) -> AbstractContextManager[object]:
         """Return what is entered while a channel sends *message*, in the task that sends it."""
         ...
+
+
+def wanted(observers: Sequence[Observer], kind: type[Any]) -> bool:
+    """Return whether one of *observers* wants events of *kind*, so that none is made where nobody does.
+
+    All want all, but those whose ``notifykit_wants`` says no.
+    """
+    return any(getattr(observer, "notifykit_wants", _always)(kind) for observer in observers)
+
+
+def _always(_: type[Any]) -> bool:
+    return True
 
 
 def tell(observers: Sequence[Observer], event: Event) -> None:

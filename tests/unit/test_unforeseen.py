@@ -13,6 +13,7 @@ import pytest
 from notifykit import Content, Message, Notifier, Recipient, RetryPolicy, constant
 from notifykit._claims import MAX_ERROR_BYTES
 from notifykit._messages import Address
+from notifykit._worker import attempt
 from notifykit._worker.attempt import foreign
 from notifykit.buses.memory import MemoryBus
 from tests._channel import ScriptedChannel
@@ -107,6 +108,13 @@ def raised_by(function: Callable[..., Any], *args: Any) -> Exception:
     raise AssertionError
 
 
+def raised_from(function: Callable[[], Any]) -> Exception:
+    """Return what the function raises, with its own frames alone."""
+    error = raised_by(function)
+    assert error.__traceback__ is not None
+    return error.with_traceback(error.__traceback__.tb_next)
+
+
 def test_of_too_many_frames_the_outermost_and_the_last_ones_stay() -> None:
     text = str(foreign(raised_by(deep, 500)))
     assert 800 < len(text.encode()) < MAX_ERROR_BYTES - len("NotifykitError: ")
@@ -115,6 +123,14 @@ def test_of_too_many_frames_the_outermost_and_the_last_ones_stay() -> None:
     assert places[0].startswith(f"{HERE}:")
     assert "raised_by" in places[0]
     assert places[-1] == f"{HERE}:{deep.__code__.co_firstlineno + 3}:deep"
+
+
+def test_a_fault_of_the_worker_itself_is_told_with_its_own_frame() -> None:
+    here: dict[str, Any] = {}
+    file = Path(attempt.__file__).with_name("imagined.py")
+    exec(compile("import json\n\ndef own():\n    json.loads('nothing')\n", str(file), "exec"), here)
+    text = str(foreign(raised_from(here["own"])))
+    assert text.startswith("unforeseen JSONDecodeError at imagined.py:4:own, json/__init__.py:")
 
 
 def test_what_was_never_raised_has_no_frames() -> None:

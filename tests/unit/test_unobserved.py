@@ -16,7 +16,8 @@ import pytest
 from notifykit import Notifier, Recipient
 from notifykit.buses.memory import MemoryBus
 from notifykit.errors import ChannelUnavailableError, PermanentError
-from notifykit.events import Delivered, Enqueued, Event
+from notifykit.events import Delivered, Died, Enqueued, Event, wanted
+from notifykit.telemetry.logging import log_events
 from notifykit.testing import Sandbox
 from tests._channel import ScriptedChannel
 from tests._cli import SOURCE, Application, alone
@@ -110,6 +111,18 @@ async def test_whoever_gives_observers_chooses_all_of_them(log: logging.Logger, 
         await notifier.drain()
     assert [type(each) for each in heard] == [Enqueued, Delivered]
     assert [each for each in caplog.records if each.name == log.name] == []
+
+
+@pytest.mark.anyio
+async def test_other_observers_hear_also_what_the_log_has_no_use_for() -> None:
+    heard: list[Event] = []
+    assert not wanted([log_events], Delivered)  # the log is at WARNING
+    assert wanted([log_events], Died)
+    channels = {"sms": ScriptedChannel()}
+    async with Notifier(MemoryBus(), channels=channels, templates=TEMPLATES, observers=[log_events, heard.append]) as notifier:
+        await notifier.enqueue(Recipient("user:1", {"sms": "+1"}), "hello", {"name": "Ada"})
+        await notifier.drain()
+    assert [type(each) for each in heard] == [Enqueued, Delivered]
 
 
 @pytest.mark.anyio

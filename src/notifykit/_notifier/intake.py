@@ -11,7 +11,7 @@ from notifykit._notifier.compose import Skip, fitting
 from notifykit._suppression import look_up
 from notifykit.abc import Bus, Clock, Ledger
 from notifykit.errors import BusUnavailableError, NotifykitError
-from notifykit.events import Cancelled, Duplicate, Enqueued, Observer, Skipped, Suppressed, tell
+from notifykit.events import Cancelled, Duplicate, Enqueued, Observer, Skipped, Suppressed, tell, wanted
 
 __all__ = ["Intake", "in_calls"]
 
@@ -83,7 +83,8 @@ class Intake:
     def taken(self, message: Message, duplicate_of: str | None) -> Receipt:
         """Say that a message was stored, or which other one it repeats."""
         if duplicate_of is None:
-            tell(self.observers, Enqueued.of(message))
+            if wanted(self.observers, Enqueued):
+                tell(self.observers, Enqueued.of(message))
             return _receipt(message, Status.QUEUED)
         tell(self.observers, Duplicate.of(message, duplicate_of=duplicate_of))
         return _receipt(message, Status.DUPLICATE, f"duplicate of {duplicate_of}")

@@ -13,7 +13,7 @@ from notifykit._claims import Claim, Claimed, Reason, Settled
 from notifykit._codec import decode
 from notifykit._limits import channel_windows
 from notifykit._messages import Lane, Message
-from notifykit._outcomes import Bury, Outcome, Release, Settlement
+from notifykit._outcomes import Ack, Bury, Outcome, Release, Settlement
 from notifykit._suppression import Standing, follow, look_up
 from notifykit._worker.attempt import about, foreign
 from notifykit._worker.bus_health import BusHealth
@@ -21,7 +21,7 @@ from notifykit._worker.cancellation import is_astray
 from notifykit._worker.conclusions import Conclusion, event_of
 from notifykit._worker.sender import Sender
 from notifykit.errors import BusError, UnreadableMessageError
-from notifykit.events import DefaultLimitReached, Died, tell
+from notifykit.events import DefaultLimitReached, Delivered, Died, tell, wanted
 
 __all__ = ["ChannelLoop"]
 
@@ -208,10 +208,13 @@ class ChannelLoop:
             return None
 
     def _tell(self, ended: list[Conclusion], settled: tuple[Settled, ...]) -> None:
-        if not self._sender.observers:
+        observers = self._sender.observers
+        if not observers:
             return
+        deliveries = wanted(observers, Delivered)
         for conclusion, answer in zip(ended, settled, strict=True):
-            tell(self._sender.observers, event_of(conclusion, answer))
+            if deliveries or answer is not Settled.DONE or not isinstance(conclusion.outcome, Ack):
+                tell(observers, event_of(conclusion, answer))
 
     async def _tell_dead(self) -> None:
         """Tell of the messages that a claim itself found dead: expired, or crashed for good; these go on to their fallback."""

@@ -9,6 +9,7 @@ from traceback import walk_tb
 __all__ = ["frames", "kind", "whole_traceback"]
 
 _OURS = tuple(f"{Path(__file__).parents[1] / folder}{os.sep}" for folder in ("_worker", "_notifier"))
+_LIBRARY = f"{Path(os.__file__).parent}{os.sep}"
 _LONGEST = 900
 """Characters, so that with the rest of the sentence they are within what a bus keeps of an error."""
 
@@ -30,6 +31,8 @@ def frames(error: BaseException) -> str:
         inner = inner.exceptions[0]
         every += _walked(inner)
     outside = list(dropwhile(lambda frame: frame[0].startswith(_OURS), every)) or every
+    if len(outside) < len(every) and outside[0][0].startswith(_LIBRARY) and "site-packages" not in outside[0][0]:
+        outside.insert(0, every[-len(outside) - 1])  # Python's library is not at fault, but whoever called it
     places = [f"{_short(file)}:{line}:{function}" for file, line, function in outside]
     if len(", ".join(places)) <= _LONGEST:
         return ", ".join(places)

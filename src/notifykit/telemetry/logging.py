@@ -65,12 +65,26 @@ async def watch(bus: Bus, every: timedelta = EVERY) -> None:
     await each_look(bus, _log_depths, every)
 
 
-def log_events(event: Event) -> None:
-    """Write *event* to the logger ``notifykit.events``, its facts as fields of the record; an observer."""
-    failed = isinstance(event, Sent) and event.status is not Status.SENT
-    level = logging.WARNING if failed else _LEVELS.get(type(event), logging.INFO)
-    if _log.isEnabledFor(level):  # every event of every message passes here
-        _write(level, type(event).__name__, _facts(event))
+class _LogEvents:
+    """Writes events to the logger ``notifykit.events``, their facts as fields of the record; an observer."""
+
+    def __repr__(self) -> str:
+        return f"{__name__}.log_events"
+
+    def __call__(self, event: Event, /) -> None:
+        """Write *event*."""
+        failed = isinstance(event, Sent) and event.status is not Status.SENT
+        level = logging.WARNING if failed else _LEVELS.get(type(event), logging.INFO)
+        if _log.isEnabledFor(level):  # every event of every message passes here
+            _write(level, type(event).__name__, _facts(event))
+
+    def notifykit_wants(self, kind: type[Any]) -> bool:
+        """Return whether an event of *kind* may be written."""
+        return _log.isEnabledFor(logging.WARNING if kind is Sent else _LEVELS.get(kind, logging.INFO))
+
+
+log_events: Observer = _LogEvents()
+"""The observer that writes events to the logger ``notifykit.events``."""
 
 
 def _log_depths(stats: Stats | None) -> None:
