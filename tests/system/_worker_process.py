@@ -85,11 +85,11 @@ def make_notifier(bus: Bus, seconds: float = 0.0, limit: str = LIMITED, lease: f
 
 
 async def main() -> None:
-    how, url, seconds, limit = sys.argv[1:]
+    how, url, seconds, limit, lease = sys.argv[1:]
     bus = make_bus(url)
     assert bus.ledger is not None
     bus.ledger = Telling(bus.ledger)
-    notifier = make_notifier(bus, float(seconds), limit)
+    notifier = make_notifier(bus, float(seconds), limit, float(lease))
     async with notifier:
         say("open")
         if how == "drain":

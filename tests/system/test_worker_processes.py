@@ -40,8 +40,8 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
 class Worker:
     """A process, and what it said."""
 
-    def __init__(self, url: str, how: str = "run", seconds: float = 0.0, limit: str = "10/second") -> None:
-        command = [sys.executable, "-m", "tests.system._worker_process", how, url, str(seconds), limit]
+    def __init__(self, url: str, how: str = "run", seconds: float = 0.0, limit: str = "10/second", lease: float = 60) -> None:
+        command = [sys.executable, "-m", "tests.system._worker_process", how, url, str(seconds), limit, str(lease)]
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT)
         assert self.process.stdout is not None
         self._out = self.process.stdout
@@ -125,7 +125,7 @@ async def test_a_second_signal_cuts_sends_off_and_what_was_cut_off_is_judged_by_
 @pytest.mark.anyio
 async def test_an_at_most_once_message_whose_worker_is_killed_is_never_sent_again(url: str) -> None:
     await enqueue(url, {"free": 3}, delivery=Delivery.AT_MOST_ONCE)
-    worker = Worker(url, seconds=1000)
+    worker = Worker(url, seconds=1000, lease=2)
     worker.hear("begins", 3)
     worker.process.kill()
     worker.end()
