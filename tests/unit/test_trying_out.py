@@ -10,7 +10,6 @@ from notifykit import ChannelPolicy, Lane, Notifier, Recipient, Status
 from notifykit.buses.memory import MemoryBus
 from notifykit.errors import (
     AddressGoneError,
-    AddressMovedError,
     ChannelUnavailableError,
     ConfigurationError,
     DeliveryError,
@@ -108,7 +107,6 @@ async def test_a_failed_delivery_is_in_the_receipt(notifier: Notifier, channel: 
         (OutcomeUnknownError("lost"), Status.UNKNOWN),
         (PermanentError("no"), Status.FAILED),
         (AddressGoneError("gone"), Status.FAILED),
-        (AddressMovedError("moved", new_address="+2"), Status.FAILED),
     ],
     ids=lambda value: type(value).__name__,
 )
