@@ -170,7 +170,7 @@ def growth(session: nox.Session) -> None:
 
 @nox.session
 def performance(session: nox.Session) -> None:
-    """Run every measurement, and write docs/explanation/performance.md anew; ``-- --share 0.1 --rounds 1`` takes a tenth of the time."""
+    """Run every measurement, and write docs/explanation/performance.md anew; ``-- --share 1 --rounds 5`` takes longer and says more."""
     install(session, *group("test", "benchmarks"))
     install_wheel(session, "all,testing")
     session.run("python", "-m", "benchmarks.publish", *session.posargs)

@@ -61,8 +61,8 @@ def _parser() -> argparse.ArgumentParser:
         help="which store, or server of a channel; all if none is named",
     )
     parser.add_argument("--only", nargs="+", default=[], metavar="WORD", help="contenders whose name has these words")
-    parser.add_argument("--rounds", type=int, default=5, help="rounds, interleaved; the medians count (default 5)")
-    parser.add_argument("--share", type=float, default=1.0, help="of the messages of each phase (default 1)")
+    parser.add_argument("--rounds", type=int, default=3, help="rounds, interleaved; the medians count (default 3)")
+    parser.add_argument("--share", type=float, default=0.35, help="of the messages of each phase (default 0.35)")
     parser.add_argument("--out", type=Path, help="write figures.json and a chart for each store into this folder")
     parser.add_argument("--list", action="store_true", help="list the contenders with their settings and what they promise")
     return parser

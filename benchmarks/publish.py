@@ -31,8 +31,8 @@ def commands(share: float, rounds: int) -> list[list[str]]:
 def main() -> int:
     """Run them; a run that fails is told, and does not stop the others."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.publish", description=__doc__)
-    parser.add_argument("--share", type=float, default=1.0, help="of the messages of each measurement (default 1)")
-    parser.add_argument("--rounds", type=int, default=5, help="rounds of the queues and channels (default 5)")
+    parser.add_argument("--share", type=float, default=0.35, help="of the messages of each measurement (default 0.35)")
+    parser.add_argument("--rounds", type=int, default=3, help="rounds of the queues and channels (default 3)")
     given = parser.parse_args()
     FOLDER.mkdir(parents=True, exist_ok=True)
     failed = 0
