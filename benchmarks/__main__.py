@@ -36,8 +36,8 @@ def main() -> int:
     if not rows and not deliveries:
         print(f"nothing is called {' '.join(arguments.only)}: --list names all", file=sys.stderr)
         return 2
+    figures = run(rows, arguments.rounds, arguments.share, _say)
     with awake():
-        figures = run(rows, arguments.rounds, arguments.share, _say)
         delivered = run_channels(deliveries, arguments.rounds, arguments.share, _say)
     for store in arguments.stores:
         _show(store, [row for row in rows if row.store == store], figures)

@@ -43,7 +43,8 @@ def awake() -> Iterator[None]:
     """Let no processor fall asleep: whatever wants one takes it at once from a process that wants nothing.
 
     A virtual machine's processor may take most of a millisecond to wake, many times what a round trip takes; who has more to do
-    between two of them would be measured as the faster one. Nothing happens where there is no such scheduling class.
+    between two of them would be measured as the faster one. It is for those who ask a server: some who wait for the disk are woken by
+    the next tick of the clock only, 4 ms later, where a processor is not asleep. Nothing happens where there is no such scheduling class.
     """
     if not hasattr(os, "SCHED_IDLE"):
         yield

@@ -197,16 +197,15 @@ def _redis(stack: ExitStack) -> dict[str, Part]:
 
 def measured(rounds: int) -> dict[str, float]:
     """Return the microseconds of each part for one message, the medians of *rounds* in which they take turns."""
-    with awake(), ExitStack() as stack:
+    with awake(), on_one_core(), ExitStack() as stack:  # the threads that are made in it stay on that core, too
         parts = {**_ways(stack), **_sqlite(stack), **_redis(stack)}
         seen: dict[str, list[float]] = {name: [] for name in parts}
-        with on_one_core():
-            for number in range(rounds + 1):
-                for name, part in parts.items():
-                    begin = time.perf_counter()
-                    part(_TIMES)
-                    if number:  # the first one warms up
-                        seen[name].append((time.perf_counter() - begin) / _TIMES * 1e6)
+        for number in range(rounds + 1):
+            for name, part in parts.items():
+                begin = time.perf_counter()
+                part(_TIMES)
+                if number:  # the first one warms up
+                    seen[name].append((time.perf_counter() - begin) / _TIMES * 1e6)
     return {name: statistics.median(each) for name, each in seen.items()}
 
 

@@ -13,7 +13,7 @@ from typing import Any
 from attrs import field, frozen
 
 from benchmarks.bus.roster import Row
-from benchmarks.cores import pin
+from benchmarks.cores import awake, pin
 from benchmarks.environments import ROOT, python_with
 from benchmarks.servers import redis_server
 
@@ -117,7 +117,7 @@ def _told(error: Exception) -> str:
 @contextmanager
 def _place(row: Row) -> Iterator[str]:
     if row.store == "redis":
-        with redis_server() as url:
+        with awake(), redis_server() as url:
             yield url
     else:
         with tempfile.TemporaryDirectory(prefix="notifykit-benchmark-") as folder:

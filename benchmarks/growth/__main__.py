@@ -10,7 +10,6 @@ from pathlib import Path
 
 from attrs import asdict
 
-from benchmarks.cores import awake
 from benchmarks.growth.curves import Curve, growth
 from benchmarks.growth.facts import facts
 from benchmarks.growth.roster import ROSTER
@@ -30,12 +29,11 @@ def main() -> int:
     for row in chosen:
         began = time.monotonic()
         print(f"{row.name} …", file=sys.stderr, flush=True)
-        with awake():
-            curves[row.name] = row.measure(arguments.share)
+        curves[row.name] = row.measure(arguments.share)
         print(f"{row.name}: {time.monotonic() - began:.0f} s", file=sys.stderr, flush=True)
         print(f"\n{curves[row.name].title}\n\n{grid(curves[row.name])}\n\n{row.bends}", flush=True)
     if arguments.out:
-        _write(arguments.out, arguments.share, curves)
+        _write(arguments.out, arguments.share, curves, facts(arguments.share))
     return 0 if all(curve.kept() for curve in curves.values()) else 1
 
 
@@ -55,9 +53,7 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _write(path: Path, share: float, curves: Mapping[str, Curve]) -> None:
-    with awake():
-        costs = facts(share)
+def _write(path: Path, share: float, curves: Mapping[str, Curve], costs: Mapping[str, float]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     told = {"machine": machine(), "share": share, "facts": costs, "curves": {name: asdict(curve) for name, curve in curves.items()}}
     path.write_text(json.dumps(told, indent=1) + "\n")
