@@ -4,11 +4,13 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from attrs import evolve
 
 from notifykit import ChannelPolicy, Lane, Notifier, Recipient
 from notifykit._worker.turns import _FAR, Turns
 from notifykit.abc import Window
 from notifykit.buses.memory import MemoryBus
+from notifykit.rendering import JinjaRenderer
 from notifykit.testing import FakeClock
 from tests._buses import work
 from tests._channel import ScriptedChannel
@@ -40,6 +42,35 @@ def test_nobody_is_sent_away_for_much_longer_than_five_minutes_and_they_do_not_c
     assert found[:301] == list(range(301))
     assert max(found) < 2 * _FAR.total_seconds()
     assert max(map(found.count, set(found))) < 20
+
+
+def test_who_comes_while_a_window_is_full_for_sure_has_a_turn_at_once_and_afterwards_none() -> None:
+    turns, full, other = Turns(), Window("a", 2, SECOND), Window("b", 1, SECOND)
+    assert turns.again([full, other], NOW) is None, "nobody was sent away yet"
+    turns.take([full], NOW + SECOND)
+    assert [(turns.again([full, other], NOW) or NOW) - NOW for _ in range(3)] == [SECOND, 2 * SECOND, 2 * SECOND]
+    assert turns.again([other], NOW) is None
+    assert turns.again([evolve(full, limit=3)], NOW) is None, "a limit that was changed is another window"
+    assert turns.again([full], NOW + SECOND) is None, "there may be room"
+
+
+class CountingRenderer(JinjaRenderer):
+    rendered = 0
+
+    def render(self, *arguments: Any, **options: Any) -> Any:
+        self.rendered += 1
+        return super().render(*arguments, **options)
+
+
+@pytest.mark.anyio
+async def test_who_is_sent_away_from_a_window_that_is_full_for_sure_is_not_rendered() -> None:
+    clock, channel, renderer = FakeClock(), ScriptedChannel(), CountingRenderer({"hello/sms.text.j2": "Hello"})
+    policies = {"sms": ChannelPolicy(limits="", address_limits="1/second", concurrency=1)}
+    async with Notifier(MemoryBus(clock=clock), channels={"sms": channel}, templates=renderer, policies=policies, clock=clock) as notifier:
+        await notifier.enqueue([Recipient(f"user:{number}", {"sms": "+11"}) for number in range(20)], "hello")
+        await work(notifier)
+        assert len(channel.sent) == 1
+        assert renderer.rendered == 2, "the one that went, and the one that found out"
 
 
 @pytest.mark.anyio

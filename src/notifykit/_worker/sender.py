@@ -83,6 +83,9 @@ class Sender:
         if refused is not None:
             cause = "paused" if isinstance(refused, Release) else ""
             return self._conclusion(claim, message, await self._with_next(claim, message, refused), cause=cause)
+        wait = self._known_wait(message, standing)
+        if wait is not None:
+            return self._conclusion(claim, message, wait, cause="rate limit")
         try:
             content = render(self.renderer, self.channel, message)
             ready = await with_data(message, self.channel, self.find_attachment, self.policy.send_timeout, content)
@@ -212,11 +215,15 @@ class Sender:
                 return Bury(Reason.UNWANTED)
         return None
 
+    def _known_wait(self, message: Message, standing: Standing) -> Release | None:
+        """Return the release of a message whose address or campaign has no room yet for sure: a crowd is sent away without being rendered."""
+        turn = self._turns.again([*self._of_address(message), *_of_campaign(standing)], self.time.now())
+        return None if turn is None else Release(turn)
+
     async def _wait_for_room(self, message: Message, standing: Standing) -> Release | None:
         """Take a place in the windows of the channel, the address and the campaign, all or none; return the release if there is none."""
         of_channel = channel_windows(message.channel, self.limits, message.lane)
-        of_address = address_windows(message.channel, self.policy.address_limits, message.address)
-        of_campaign = standing.campaign.windows if standing.campaign else []
+        of_address, of_campaign = self._of_address(message), _of_campaign(standing)
         windows = [*of_channel, *of_address, *of_campaign]
         next_at = await self.ledger.acquire(windows) if windows else None
         if next_at is None:
@@ -225,6 +232,9 @@ class Sender:
             return Release()
         full = [each for each in (of_address, of_campaign) if each and await self._is_full(each)]
         return Release(max((self._turns.take(each, next_at) for each in full), default=next_at))
+
+    def _of_address(self, message: Message) -> Sequence[Window]:
+        return address_windows(message.channel, self.policy.address_limits, message.address)
 
     async def _is_full(self, windows: Sequence[Window]) -> bool:
         return (await self.ledger.room(windows)).places == 0
@@ -349,3 +359,7 @@ class Sender:
         """Mark on the bus, as safely as an enqueue, that it is about to be sent; tell whether it still is this worker's to send."""
         (answer,) = await self.bus.extend([claim], claim.lease_until - claim.claimed_at, setting_out(claim.attempt))
         return answer is not Extended.STALE
+
+
+def _of_campaign(standing: Standing) -> Sequence[Window]:
+    return standing.campaign.windows if standing.campaign else ()
