@@ -154,6 +154,28 @@ async def test_a_newer_schema_is_refused_with_both_versions(path):
     assert (raised.value.found, raised.value.supported) == (schema.VERSION + 1, schema.VERSION)
 
 
+async def test_a_store_that_a_later_version_migrated_while_it_was_open_is_left_alone(path):
+    async with SQLiteBus(path) as bus:
+        await bus.enqueue([envelope("before")])
+        (claim,) = (await bus.claim("email", LANES, 1, LEASE)).claims
+        other = sqlite3.connect(path, isolation_level=None)
+        other.execute(f"PRAGMA user_version = {schema.VERSION + 1}")
+        for call in (
+            lambda: bus.enqueue([envelope("after")]),
+            lambda: bus.claim("email", LANES, 1, LEASE),
+            lambda: bus.settle([Settlement(claim, Ack())]),
+            lambda: bus.get("before"),
+        ):
+            with pytest.raises(SchemaTooNewError, match="while it was open") as raised:
+                await call()
+            assert (raised.value.found, raised.value.supported) == (schema.VERSION + 1, schema.VERSION)
+        other.execute(f"PRAGMA user_version = {schema.VERSION}")  # as if it had been restored
+        other.close()
+        assert [each.envelope.id for each in (await bus.find(Filter())).messages] == ["before"]
+        await bus.settle([Settlement(claim, Ack())])
+        assert await bus.audit() == []
+
+
 @pytest.mark.skipif(os.geteuid() == 0, reason="root writes everywhere")
 async def test_a_read_only_folder_or_file_is_named(tmp_path, path):
     async with SQLiteBus(path):

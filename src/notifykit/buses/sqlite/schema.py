@@ -10,7 +10,7 @@ from pathlib import Path
 
 from notifykit.errors import BusUnavailableError, ForeignStoreError, SchemaTooNewError
 
-__all__ = ["APPLICATION_ID", "MIGRATIONS", "VERSION", "check", "is_current", "migrate"]
+__all__ = ["APPLICATION_ID", "MIGRATIONS", "VERSION", "check", "check_still", "is_current", "migrate"]
 
 APPLICATION_ID = 0x4E4B6974
 """NKit."""
@@ -54,6 +54,20 @@ def _judged(db: sqlite3.Connection, path: str, version: int) -> int:
     if found > version:
         raise SchemaTooNewError(f"{path} was written by a later notifykit: upgrade notifykit to open it", found=found, supported=version)
     return found
+
+
+def check_still(db: sqlite3.Connection, path: str) -> None:
+    """Look, within a transaction, whether the schema is still one that this code may write: another process may have migrated it since.
+
+    Raises: SchemaTooNewError.
+    """
+    ((found,),) = db.execute("PRAGMA user_version").fetchall()
+    if found > VERSION:
+        raise SchemaTooNewError(
+            f"a later notifykit migrated {path} while it was open here: upgrade notifykit, and start this process anew",
+            found=found,
+            supported=VERSION,
+        )
 
 
 def is_current(db: sqlite3.Connection, version: int = VERSION) -> bool:

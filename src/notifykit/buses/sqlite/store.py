@@ -172,6 +172,7 @@ class Store:
                 self._begin(db)
             else:
                 self._patiently(lambda: db.execute("BEGIN"), time.monotonic() + BUSY_DEADLINE)
+            schema.check_still(db, str(self.path))
             step = Step(db, self._settings, self._time, self._queues)
             _run_all(step, calls)
             if writes:
