@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 from notifykit.testing.conformance import BUS_LAWS, CHANNEL_LAWS, HTTP_LAWS, LEDGER_LAWS, MARKUP_LAWS, RENDERER_LAWS
-from notifykit.testing.conformance._law import needed, situations
+from notifykit.testing.conformance._law import lacked, needed, situations
 from notifykit.testing.conformance.bus_tests import BOOKS
 from notifykit.testing.conformance.channel_tests import CHANNEL_BOOKS
 from notifykit.testing.conformance.renderer_tests import RENDERER_BOOKS
@@ -51,6 +51,8 @@ def text(law, name: str) -> str:
     told = " ".join((inspect.getdoc(law) or "").split())
     if needed(name):
         told += f" *Trait: {needed(name)}.*"
+    if lacked(name):
+        told += f" *Without the trait: {lacked(name)}.*"
     if met := [each.name for each in situations().get(name, ())]:
         told += f" *Meets: {', '.join(met)}.*"
     return told

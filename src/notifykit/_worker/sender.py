@@ -216,7 +216,7 @@ class Sender:
         return None
 
     def _known_wait(self, message: Message, standing: Standing) -> Release | None:
-        """Return the release of a message whose address or campaign has no room yet for sure: a crowd is sent away without being rendered."""
+        """Return the release of a message whose address or campaign has no room for sure: a crowd is not rendered to be sent away."""
         turn = self._turns.again([*self._of_address(message), *_of_campaign(standing)], self.time.now())
         return None if turn is None else Release(turn)
 

@@ -21,7 +21,7 @@ from notifykit.testing.conformance import (
     laws_settle,
     laws_sharing,
 )
-from notifykit.testing.conformance._law import BUS_LAWS, LEDGER_LAWS, Law, needed
+from notifykit.testing.conformance._law import BUS_LAWS, LEDGER_LAWS, Law, not_about
 from notifykit.testing.conformance._stand import Connect, Traits
 
 __all__ = ["BusTests"]
@@ -62,18 +62,17 @@ class BusTests:
 
     @pytest.fixture(params=["asyncio", "trio"])
     def anyio_backend(self, request: pytest.FixtureRequest) -> str:
-        """Run each law on each event loop that the bus promises."""
+        """Run each law on each event loop that the bus promises, and the law of those that it does not on the others."""
         loop = str(request.param)
-        if loop not in self.traits.loops:
-            pytest.skip(f"the bus does not promise to run on {loop}")
+        if reason := not_about(request.function.__name__.removeprefix("test_"), self.traits, loop):
+            pytest.skip(reason)
         return loop
 
 
 def _test(name: str, law: Law, of_ledger: bool) -> Callable[[BusTests], Coroutine[Any, Any, None]]:
     async def test(self: BusTests) -> None:
-        trait = needed(name)
-        if trait and not getattr(self.traits, trait):
-            pytest.skip(f"the bus does not promise to be {trait}")
+        if reason := not_about(name, self.traits):
+            pytest.skip(reason)
         if of_ledger and not self.has_ledger:
             pytest.skip("the bus has no ledger")
         await law(self.make_store)

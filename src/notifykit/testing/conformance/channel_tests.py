@@ -19,7 +19,7 @@ from notifykit.testing.conformance import (
     laws_http,
 )
 from notifykit.testing.conformance._channel_case import ArrivedFile, ChannelCase, ChannelTraits, Provider, Situation, content_of
-from notifykit.testing.conformance._law import CHANNEL_LAWS, HTTP_LAWS, ChannelLaw, needed, situations
+from notifykit.testing.conformance._law import CHANNEL_LAWS, HTTP_LAWS, ChannelLaw, not_about, situations
 from notifykit.testing.conformance.http_forms import files_of
 from notifykit.testing.conformance.http_provider import http_provider
 from notifykit.testing.conformance.http_server import HttpServer, Request, Step
@@ -79,10 +79,10 @@ class ChannelTests:
 
     @pytest.fixture(params=["asyncio", "trio"])
     def anyio_backend(self, request: pytest.FixtureRequest) -> str:
-        """Run each law on each event loop that the channel promises."""
+        """Run each law on each event loop that the channel promises, and the law of those that it does not on the others."""
         loop = str(request.param)
-        if loop not in self.traits.loops:
-            pytest.skip(f"the channel does not promise to run on {loop}")
+        if reason := not_about(request.function.__name__.removeprefix("test_"), self.traits, loop):
+            pytest.skip(reason)
         return loop
 
 
@@ -127,9 +127,8 @@ class HttpChannelTests(ChannelTests):
 
 def _test(name: str, law: ChannelLaw) -> Callable[[ChannelTests], Coroutine[Any, Any, None]]:
     async def test(self: ChannelTests) -> None:
-        trait = needed(name)
-        if trait and not getattr(self.traits, trait):
-            pytest.skip(f"the channel is not said to have the trait {trait}")
+        if reason := not_about(name, self.traits):
+            pytest.skip(reason)
         for situation in situations()[name]:
             if situation in self.never:
                 pytest.skip(f"the channel is said never to meet {situation}")

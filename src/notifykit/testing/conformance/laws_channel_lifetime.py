@@ -5,7 +5,7 @@ from functools import partial
 import anyio
 import anyio.to_thread
 
-from notifykit.errors import ChannelUnavailableError, DeliveryError
+from notifykit.errors import ChannelUnavailableError, DeliveryError, NotifykitError
 from notifykit.testing.conformance._channel_case import LONG, ChannelCase, Situation, message_to
 from notifykit.testing.conformance._channel_stand import BUSY, PATIENCE, impatient, on_trial, raising_nothing
 from notifykit.testing.conformance._law import channel_law
@@ -36,6 +36,20 @@ async def a_closed_channel_opens_again(case: ChannelCase) -> None:
                 assert len(stand.provider.arrivals()) == number
                 await stand.channel.close()
                 await stand.channel.open()
+
+
+@channel_law(lacks="loops")
+async def a_channel_refuses_a_loop_that_it_does_not_promise(case: ChannelCase) -> None:
+    """On an event loop that is not among the trait ``loops``, opening raises an error of ours that says so, and no foreign one."""
+    async with case.make() as provider:
+        channel = provider.connect(LONG)
+        with anyio.fail_after(LONG):
+            try:
+                await channel.open()
+            except NotifykitError:
+                return
+        await channel.close()
+        raise AssertionError("it opens on a loop that it does not promise: refuse it in open, or promise it")
 
 
 @channel_law(Situation.UNREACHABLE)

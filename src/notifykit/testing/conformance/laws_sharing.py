@@ -1,5 +1,6 @@
 """Laws of a bus: opening and closing, several instances, loops and threads, the doorbell, and the bus's time."""
 
+from contextlib import suppress
 from datetime import timedelta
 
 import anyio
@@ -7,6 +8,8 @@ import anyio.to_thread
 
 from notifykit._claims import Filter, Settled, State
 from notifykit.abc import Bus
+from notifykit.errors import NotifykitError
+from notifykit.testing._clock import FakeClock
 from notifykit.testing.conformance._law import bus_law
 from notifykit.testing.conformance._stand import BOTH, EMAIL, LEASE, MakeStore, Stand, fresh, ids
 
@@ -75,6 +78,33 @@ async def instances_share_one_store(make: MakeStore) -> None:
         assert await stand.taken() == []
         assert await other.counters() == await stand.counters()
         assert await other.picture() == await stand.picture()
+
+
+@bus_law(lacks="shared")
+async def a_store_for_one_refuses_a_second_instance(make: MakeStore) -> None:
+    """While one instance is open, another on the same store raises an error of ours when it is opened, or sees nothing of the first's."""
+    async with fresh(make) as stand:
+        await stand.put("a")
+        second = stand.connect(clock=stand.clock)
+        with suppress(NotifykitError):
+            async with second:
+                seen = await Stand(second, stand.clock, stand.connect).names()
+                assert seen == [], "a second instance works on the first one's messages: refuse it, or declare the bus shared"
+        assert await stand.taken() == ["a"], "what the first instance holds was changed by the second one"
+
+
+@bus_law(lacks="loops")
+async def a_loop_that_is_not_promised_is_refused(make: MakeStore) -> None:
+    """On an event loop that is not among the trait ``loops``, opening raises an error of ours that says so, and no foreign one."""
+    async with make() as connect:
+        bus = connect(clock=FakeClock())
+        with anyio.fail_after(PATIENCE):
+            try:
+                await bus.open()
+            except NotifykitError:
+                return
+        await bus.close()
+        raise AssertionError("it opens on a loop that it does not promise: refuse it in open, or promise it")
 
 
 @bus_law(needs="shared")
