@@ -26,6 +26,11 @@ class Bell:
         """Whether anybody waits."""
         return bool(self._parked)
 
+    @property
+    def rings(self) -> int:
+        """How often it rang."""
+        return self._rings
+
     def ring(self) -> None:
         """Wake everybody, from any thread."""
         self._rings += 1

@@ -123,7 +123,6 @@ class SQLiteBus(Bus):
     async def close(self) -> None:
         """Close the file; what waits for an answer gets a BusClosedError."""
         await self._owner.close()
-        self._bell.ring()
 
     @property
     def owner(self) -> Owner[Operation]:
@@ -201,7 +200,7 @@ class SQLiteBus(Bus):
 
     async def wait(self, timeout: float) -> bool:
         """Sleep until something may have come, or falls due, at most *timeout* seconds."""
-        heard = self._bell.heard()
+        heard, rings = self._bell.heard(), self._bell.rings  # before anything is asked: closing rings, too
         moment = await self._call(next_moment, writes=False)
         self._nudges.listen()
         if moment == 0:
@@ -209,7 +208,7 @@ class SQLiteBus(Bus):
                 self._bell.look()  # said once: what may not be claimed yet must not ring for ever
                 return True
             moment = None
-        return await self._bell.wait(timeout if moment is None else min(timeout, moment), heard) or (
+        return await self._bell.wait(timeout if moment is None else min(timeout, moment), rings if heard is None else heard) or (
             moment is not None and moment < timeout
         )
 

@@ -54,6 +54,7 @@ class Store:
 
     def open(self) -> None:
         """Connect, and make or migrate the schema."""
+        self._nudges.open()
         with self._gate:
             self._connected()
 

@@ -6,7 +6,7 @@ A socket whose process was killed refuses, and is removed by whoever finds it so
 
 import os
 import secrets
-import select
+import selectors
 import socket
 import threading
 import time
@@ -36,6 +36,7 @@ class Nudges:
         self._look = look
         self._name = ""
         self._lock = threading.Lock()
+        self._open = False
         self._thread: threading.Thread | None = None
         self._pid = 0
         self._wake: socket.socket | None = None
@@ -44,6 +45,10 @@ class Nudges:
         self._listed = (0, 0.0)
         self._looked = 0.0
 
+    def open(self) -> None:
+        """Let :meth:`listen` hear; on the owner thread."""
+        self._open = True
+
     def ring(self) -> None:
         """Wake who waits here and in other processes; on the owner thread."""
         self._bell.ring()
@@ -51,20 +56,27 @@ class Nudges:
             self._nudge(name)
 
     def listen(self) -> None:
-        """Hear other processes from now on."""
-        if self._thread is not None and self._pid == os.getpid():
+        """Hear other processes from now on, until it is closed."""
+        if self._hears():
             return
         with self._lock:
-            if self._thread is not None and self._pid == os.getpid():
+            if self._hears() or not self._open:
                 return
+            if self._wake is not None:
+                self._wake.close()
             ours, theirs = socket.socketpair()
             self._pid, self._wake = os.getpid(), ours
             self._thread = threading.Thread(target=self._hear, args=(theirs,), name="notifykit-bell", daemon=True)
             self._thread.start()
 
+    def _hears(self) -> bool:
+        thread = self._thread
+        return thread is not None and self._pid == os.getpid() and thread.is_alive()
+
     def close(self) -> None:
-        """Hear no more, and clear away the socket; on the owner thread."""
+        """Hear no more, clear away the socket, and wake who waits here; on the owner thread."""
         with self._lock:
+            self._open = False
             thread, self._thread = self._thread, None
             wake, self._wake = self._wake, None
         if wake is not None:
@@ -75,6 +87,7 @@ class Nudges:
         if sender is not None:
             sender.close()
         self._listed = (0, 0.0)
+        self._bell.ring()
 
     # The writer's side
 
@@ -114,17 +127,20 @@ class Nudges:
 
     def _hear(self, closed: socket.socket) -> None:
         bound = self._bind()
-        heard = [closed] if bound is None else [closed, bound]
         try:
-            while True:
-                ready, _, _ = select.select(heard, (), (), POLL)
-                if closed in ready:
-                    return
-                if ready:
-                    _drain(bound)
-                    self._bell.ring()
-                elif self._bell.waiting:
-                    self._look()
+            with selectors.DefaultSelector() as selector:
+                for each in (closed, bound):
+                    if each is not None:
+                        selector.register(each, selectors.EVENT_READ)
+                while True:
+                    ready = [key.fileobj for key, _ in selector.select(POLL)]
+                    if closed in ready:
+                        return
+                    if ready:
+                        _drain(bound)
+                        self._bell.ring()
+                    elif self._bell.waiting:
+                        self._look()
         finally:
             closed.close()
             if bound is not None:
