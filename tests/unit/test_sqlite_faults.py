@@ -40,7 +40,7 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "notify.db"
 
 
-@pytest.mark.parametrize("given", ["", ":memory:", "a\0b"])
+@pytest.mark.parametrize("given", ["", "/", ".", ":memory:", "a\0b"])
 def test_a_path_that_is_no_file_is_refused(given):
     with pytest.raises(ConfigurationError):
         SQLiteBus(given)
@@ -51,6 +51,7 @@ def test_a_path_that_is_no_file_is_refused(given):
     [
         "sqlite://",
         "sqlite:///",
+        "sqlite:////",
         "sqlite:///:memory:",
         "sqlite://host/x.db",
         "sqlite:///x.db?mode=ro",
@@ -288,7 +289,7 @@ async def test_an_older_schema_is_backed_up_and_then_migrated(path):
     schema.migrate(db, str(path), begin, schema.VERSION + 1, later)
     schema.migrate(db, str(path), begin, schema.VERSION + 1, later)
     assert db.execute("SELECT id, colour FROM msg").fetchall() == [("a", None)]
-    assert schema.is_current(db, schema.VERSION + 1)
+    assert schema.check(db, str(path), schema.VERSION + 1) == schema.VERSION + 1
     db.close()
     backup = path.with_name(f"notify.db.v{schema.VERSION}.backup")
     assert stat.S_IMODE(backup.stat().st_mode) == 0o600
@@ -330,7 +331,7 @@ async def test_a_migration_that_fails_leaves_the_old_schema(path):
     later = {schema.VERSION: "ALTER TABLE msg ADD COLUMN colour TEXT;\nCREATE INDEX broken ON nothing (x);\n"}
     with pytest.raises(sqlite3.OperationalError):
         schema.migrate(db, str(path), lambda: db.execute("BEGIN IMMEDIATE"), schema.VERSION + 1, later)
-    assert schema.is_current(db)
+    assert schema.check(db, str(path)) == schema.VERSION
     db.close()
     async with SQLiteBus(path) as bus:
         assert await bus.get("a") is not None

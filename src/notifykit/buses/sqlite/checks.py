@@ -21,7 +21,7 @@ _MS = timedelta(milliseconds=1)
 def path(given: str | Path) -> Path:
     """Return the absolute path of a database file."""
     text = os.fspath(given)
-    if not text or text == ":memory:":
+    if not Path(text).name or text == ":memory:":
         raise ConfigurationError("an SQLite bus needs a file, as in sqlite:///notify.db; for a bus in memory, say memory://")
     if "\0" in text:
         raise ConfigurationError("the path of the SQLite bus has a NUL in it")

@@ -7,7 +7,10 @@ from pathlib import Path
 
 from notifykit.errors import BusUnavailableError, ConfigurationError
 
-__all__ = ["identity", "prepare", "size"]
+__all__ = ["NOFOLLOW", "identity", "prepare", "size"]
+
+NOFOLLOW: int = getattr(os, "O_NOFOLLOW", 0)
+"""Refuse to open a symbolic link, where the system can."""
 
 
 def prepare(path: Path) -> None:
@@ -35,7 +38,7 @@ def prepare(path: Path) -> None:
 
 def _make(path: Path) -> None:
     try:
-        number = os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC | getattr(os, "O_NOFOLLOW", 0), 0o600)
+        number = os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC | NOFOLLOW, 0o600)
     except FileExistsError:
         return  # somebody was quicker; whoever it was made it whole
     except FileNotFoundError as error:

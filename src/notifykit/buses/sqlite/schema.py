@@ -5,12 +5,13 @@ import sqlite3
 from collections.abc import Callable, Mapping
 from contextlib import closing
 from functools import cache
-from importlib.resources import files
+from importlib.resources import files as resources
 from pathlib import Path
 
+from notifykit.buses.sqlite.files import NOFOLLOW
 from notifykit.errors import BusUnavailableError, ForeignStoreError, SchemaTooNewError
 
-__all__ = ["APPLICATION_ID", "MIGRATIONS", "VERSION", "check", "check_still", "is_current", "migrate"]
+__all__ = ["APPLICATION_ID", "MIGRATIONS", "VERSION", "check", "check_still", "migrate"]
 
 APPLICATION_ID = 0x4E4B6974
 """NKit."""
@@ -22,7 +23,7 @@ MIGRATIONS: Mapping[int, str] = {}
 
 @cache
 def _schema() -> str:
-    return files("notifykit.buses.sqlite").joinpath("schema.sql").read_text("utf-8")
+    return resources("notifykit.buses.sqlite").joinpath("schema.sql").read_text("utf-8")
 
 
 def _statements(text: str) -> list[str]:
@@ -68,11 +69,6 @@ def check_still(db: sqlite3.Connection, path: str) -> None:
             found=found,
             supported=VERSION,
         )
-
-
-def is_current(db: sqlite3.Connection, version: int = VERSION) -> bool:
-    """Tell whether the schema is the one this code works on."""
-    return _header(db) == (APPLICATION_ID, version)
 
 
 def _header(db: sqlite3.Connection) -> tuple[int, int]:
@@ -127,7 +123,7 @@ def _back_up(path: str, backup: str) -> None:
         return
     part = f"{backup}.part"
     try:
-        os.close(os.open(part, os.O_CREAT | os.O_TRUNC | os.O_RDWR | os.O_CLOEXEC, 0o600))
+        os.close(os.open(part, os.O_CREAT | os.O_TRUNC | os.O_RDWR | os.O_CLOEXEC | NOFOLLOW, 0o600))
         with closing(sqlite3.connect(path)) as source, closing(sqlite3.connect(part)) as copy:
             copy.execute("PRAGMA journal_mode = OFF")
             source.backup(copy)
