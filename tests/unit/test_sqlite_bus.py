@@ -280,6 +280,48 @@ async def test_the_log_is_left_to_the_process_that_was_elected(path, monkeypatch
 
 
 @pytest.mark.anyio
+@pytest.mark.parametrize("barred", ["a directory", "a link"])
+async def test_a_log_that_may_not_be_emptied_is_told_once_and_emptied_when_it_may(path, monkeypatch, caplog, barred):
+    monkeypatch.setattr(checkpoint, "BUSY_BYTES", 1)
+    monkeypatch.setattr(checkpoint, "_BETWEEN", 0)
+    log, lock, elsewhere = (path.with_name(f"notify.db-{each}") for each in ("wal", "checkpoint", "elsewhere"))
+    if barred == "a directory":
+        lock.mkdir()
+    else:
+        lock.symlink_to(elsewhere)
+    async with SQLiteBus(path) as bus:
+        for number in range(3):
+            await bus.enqueue([envelope(f"m{number}", body=bytes(20_000))])
+        assert log.stat().st_size > 60_000
+        (record,) = caplog.records
+        assert record.levelname == "WARNING"
+        assert record.exc_info is None
+        assert "notify.db-checkpoint cannot be opened" in record.getMessage()
+        if barred == "a directory":
+            lock.rmdir()
+        else:
+            assert not elsewhere.exists()
+            lock.unlink()
+        await bus.enqueue([envelope("last")])
+        assert log.stat().st_size == 0
+        assert len(caplog.records) == 1
+        assert len((await bus.find(Filter())).messages) == 4
+
+
+@pytest.mark.anyio
+@pytest.mark.skipif(os.geteuid() != 0, reason="root alone gives files away")
+async def test_what_root_makes_beside_anothers_store_belongs_to_its_owner(path, monkeypatch):
+    monkeypatch.setattr(checkpoint, "BUSY_BYTES", 1)
+    async with SQLiteBus(path):
+        os.chown(path, 65534, 65534)
+    async with SQLiteBus(path) as bus:
+        await bus.enqueue([envelope("a", body=bytes(20_000))])
+        for name in ("wal", "shm", "checkpoint"):
+            found = path.with_name(f"notify.db-{name}").stat()
+            assert (name, found.st_uid, found.st_gid) == (name, 65534, 65534)
+
+
+@pytest.mark.anyio
 async def test_a_nudge_of_another_bus_ends_a_wait(path):
     async with SQLiteBus(path) as bus, SQLiteBus(path) as other:
         await bus.claim("email", LANES, 1, LEASE)

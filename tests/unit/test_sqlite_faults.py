@@ -324,6 +324,21 @@ schema.migrate(db, {str(path)!r}, lambda: db.execute("BEGIN IMMEDIATE"), {schema
     assert sorted(each.name for each in path.parent.iterdir() if "backup" in each.name and "-" not in each.name) == [backup.name]
 
 
+async def test_a_backup_follows_no_link(path):
+    async with SQLiteBus(path):
+        pass
+    precious = path.with_name("precious")
+    precious.write_bytes(b"precious")
+    path.with_name(f"notify.db.v{schema.VERSION}.backup.part").symlink_to(precious)
+    later = {schema.VERSION: "ALTER TABLE msg ADD COLUMN colour TEXT;\n"}
+    db = sqlite3.connect(path, isolation_level=None)
+    with pytest.raises(BusUnavailableError, match="cannot be made"):
+        schema.migrate(db, str(path), lambda: db.execute("BEGIN IMMEDIATE"), schema.VERSION + 1, later)
+    assert schema.check(db, str(path)) == schema.VERSION
+    db.close()
+    assert precious.read_bytes() == b"precious"
+
+
 async def test_a_migration_that_fails_leaves_the_old_schema(path):
     async with SQLiteBus(path) as bus:
         await bus.enqueue([envelope("a")])

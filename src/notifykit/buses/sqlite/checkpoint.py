@@ -4,13 +4,13 @@ SQLite 3.7.0 to 3.51.2 can corrupt the database when two connections checkpoint 
 so nobody does so by himself (``wal_autocheckpoint = 0``), and a lock on a file of its own elects the one that may.
 """
 
+import logging
 import os
 import sqlite3
 import time
-from contextlib import suppress
 
 from notifykit.buses.sqlite.faults import is_busy
-from notifykit.buses.sqlite.files import size
+from notifykit.buses.sqlite.files import NOFOLLOW, give_to_owner_of, size
 
 try:
     import fcntl
@@ -30,15 +30,19 @@ _AGAIN = 0.05
 _BETWEEN = 0.01
 """Seconds between two looks at the size of the log while the owner is busy."""
 
+_log = logging.getLogger("notifykit")
+
 
 class Checkpointer:
     """Knows when the log of one database is to be emptied, and does it."""
 
     def __init__(self, path: str) -> None:
+        self._path = path
         self._wal = f"{path}-wal"
         self._lock_path = f"{path}-checkpoint"
         self._not_before = 0.0
         self._wrote = 0.0
+        self._barred = False
 
     def wrote(self, db: sqlite3.Connection) -> None:
         """A batch was written: empty the log if it has grown large."""
@@ -58,17 +62,35 @@ class Checkpointer:
         return _AGAIN
 
     def _elected(self, db: sqlite3.Connection) -> bool:
-        """Truncate the log if no other process does just now; return whether it is empty."""
+        """Truncate the log if no other process does just now; return whether there is nothing to try again soon."""
         if fcntl is None:  # pragma: no cover - no POSIX
             return _truncate(db)
-        number = os.open(self._lock_path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
         try:
-            with suppress(BlockingIOError):
+            number = os.open(self._lock_path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC | NOFOLLOW, 0o600)
+            try:
+                give_to_owner_of(self._path, number)
                 fcntl.flock(number, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                self._barred = False
                 return _truncate(db)
+            finally:
+                os.close(number)
+        except BlockingIOError:
             return False
-        finally:
-            os.close(number)
+        except OSError as error:
+            self._warn(error)
+            return True  # the log grows rather: two that empty it at once may damage the store
+
+    def _warn(self, error: OSError) -> None:
+        """Say once, until it is over, that the log cannot be emptied."""
+        if not self._barred:
+            self._barred = True
+            _log.warning(
+                "the write-ahead log of the store %s is not emptied and grows, for %s cannot be opened and locked (%s): "
+                "make it a plain file that this user may read and write",
+                self._path,
+                self._lock_path,
+                error.strerror,
+            )
 
 
 def _truncate(db: sqlite3.Connection) -> bool:

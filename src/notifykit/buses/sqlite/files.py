@@ -7,7 +7,7 @@ from pathlib import Path
 
 from notifykit.errors import BusUnavailableError, ConfigurationError
 
-__all__ = ["NOFOLLOW", "identity", "prepare", "size"]
+__all__ = ["NOFOLLOW", "give_to_owner_of", "identity", "prepare", "size"]
 
 NOFOLLOW: int = getattr(os, "O_NOFOLLOW", 0)
 """Refuse to open a symbolic link, where the system can."""
@@ -54,6 +54,16 @@ def identity(path: Path) -> tuple[int, int] | None:
         found = path.stat()
         return found.st_dev, found.st_ino
     return None
+
+
+def give_to_owner_of(path: str, number: int) -> None:
+    """Give the open file *number* to the owner of the database at *path*, if this is root: as SQLite does with its log.
+
+    A hard link is left alone: whoever owns the folder could have made it to a file of root's.
+    """
+    if hasattr(os, "geteuid") and os.geteuid() == 0 and os.fstat(number).st_nlink == 1:
+        found = os.stat(path)  # noqa: PTH116
+        os.fchown(number, found.st_uid, found.st_gid)
 
 
 def size(path: str) -> int:
