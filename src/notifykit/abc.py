@@ -3,7 +3,6 @@
 Each method's docstring is its contract; ``notifykit.testing.conformance`` holds implementations to it.
 """
 
-import logging
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -31,11 +30,10 @@ from notifykit._claims import (
 )
 from notifykit._messages import Address, Content, Lane, Message, Part
 from notifykit._outcomes import Settlement
-from notifykit.errors import BusError, ConfigurationError
+from notifykit._pulse import Pulse
+from notifykit.errors import ConfigurationError
 
 __all__ = ["Bus", "Channel", "Clock", "Ledger", "Renderer", "Room", "Window"]
-
-_log = logging.getLogger("notifykit")
 
 
 @runtime_checkable
@@ -200,8 +198,9 @@ class Bus(ABC):
     def heartbeat(self, claims: Callable[[], Sequence[Claim]], lease: timedelta) -> AbstractAsyncContextManager[None]:
         """Extend the leases of what *claims* names, every third of *lease*, for as long as the context is entered.
 
-        It calls *claims* each time, from any thread; a failed extend is logged and tried again. This one beats in the event
-        loop; a bus with a thread of its own beats there, where a blocked loop cannot silence it.
+        It calls *claims* each time, from any thread. Whatever keeps one beat from extending is logged, ends neither the heart nor
+        the caller, and is tried again. This one beats in the event loop; a bus with a thread of its own beats there, where a
+        blocked loop cannot silence it.
         """
         return _beating(self, claims, lease)
 
@@ -256,14 +255,18 @@ class Bus(ABC):
 
 @asynccontextmanager
 async def _beating(bus: Bus, claims: Callable[[], Sequence[Claim]], lease: timedelta) -> AsyncIterator[None]:
+    pulse = Pulse()
+
     async def beat() -> None:
         while True:
             await anyio.sleep(lease.total_seconds() / 3)
             try:
                 if alive := claims():
                     await bus.extend(alive, lease)
-            except BusError as error:
-                _log.warning("leases could not be extended: %s", type(error).__name__)
+            except Exception as error:  # whatever it was, it is no reason to end the send
+                pulse.failed(error)
+            else:
+                pulse.beat()
 
     async with anyio.create_task_group() as heart:
         heart.start_soon(beat)

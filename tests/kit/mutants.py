@@ -1,7 +1,7 @@
 """Planted bugs: small changes of the memory bus, each of which a named law and the machine must catch."""
 
 from collections import deque
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
 from functools import partial
 from heapq import heappush
@@ -899,6 +899,25 @@ class ItsFailureEndsTheSend(MemoryBus):
             while True:
                 await anyio.sleep(lease.total_seconds() / 3)
                 await self.extend(claims(), lease)
+
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(beat)
+            yield
+            tasks.cancel_scope.cancel()
+
+
+@heart("a_heartbeat_outlives_whatever_failed_once")
+class OutlivesAnAbsentBusAlone(MemoryBus):
+    @asynccontextmanager
+    async def heartbeat(self, claims, lease):
+        async def beat():
+            try:
+                while True:
+                    await anyio.sleep(lease.total_seconds() / 3)
+                    with suppress(BusError):
+                        await self.extend(claims(), lease)
+            except Exception:
+                return
 
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(beat)

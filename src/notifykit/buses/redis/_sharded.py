@@ -42,7 +42,7 @@ from notifykit.buses.redis._harvest import Harvest
 from notifykit.buses.redis._merging import after_of, in_order, merged_page, merged_stats, parted, split, token_of
 from notifykit.buses.redis._shard import Shard
 from notifykit.buses.redis._waiting import wait_for
-from notifykit.errors import BusClosedError, BusError, BusFullError, BusUnavailableError, NotifykitError
+from notifykit.errors import BusClosedError, BusFullError, BusUnavailableError, NotifykitError
 
 __all__ = ["ShardedRedisBus"]
 
@@ -131,11 +131,11 @@ class ShardedRedisBus(Bus):
         """Extend leases from a thread of its own; a shard that is away does not keep the others' from being extended."""
 
         def extend(alive: Sequence[Claim], lease: timedelta) -> None:
-            failure: BusError | None = None
+            failure: Exception | None = None
             for number, part in parted(map(self._home, alive), lambda pair: pair[0]).items():
                 try:
                     self.shards[number].extend_blocking([claim for _, (_, claim) in part], lease)
-                except BusError as error:
+                except Exception as error:
                     failure = error
             if failure is not None:
                 raise failure

@@ -1,13 +1,14 @@
 """Laws of a bus: the heartbeat that keeps claims while their messages are sent."""
 
 import threading
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
 
 import anyio
 
 from notifykit._claims import Claim
+from notifykit.errors import ConfigurationError
 from notifykit.testing.conformance._law import bus_law
 from notifykit.testing.conformance._stand import LEASE, SECOND, MakeStore, Stand, fresh
 
@@ -43,7 +44,7 @@ class _Held:
 
 
 @asynccontextmanager
-async def _beating(stand: Stand, held: _Held) -> AsyncIterator[None]:
+async def _beating(stand: Stand, held: Callable[[], Sequence[Claim]]) -> AsyncIterator[None]:
     """Enter the heartbeat; what a law finds inside leaves it alone, in no group of exceptions."""
     found: list[AssertionError] = []
     try:
@@ -106,3 +107,27 @@ async def a_heartbeat_outlives_a_bus_that_is_away(make: MakeStore) -> None:
             assert await _lease_moves(stand, claim), "after a failed extend there is no other"
             assert (await stand.message("a")).takeovers == 0
             assert (await stand.message("a")).lease_until == claim.claimed_at + 60 * SECOND + BEAT
+
+
+@bus_law()
+async def a_heartbeat_outlives_whatever_failed_once(make: MakeStore) -> None:
+    """A beat may fail of anything, as of a password that was changed: the heart goes on, and what it failed of ends no send."""
+    async with fresh(make) as stand:
+        await stand.put("a")
+        claim = await stand.one(lease=LEASE)
+        held = _Held()
+        held.claims = (claim,)
+        failing = True
+
+        def named() -> Sequence[Claim]:
+            claims = held()
+            if failing:
+                raise ConfigurationError("not now")
+            return claims
+
+        async with _beating(stand, named):
+            await held.is_asked(3)
+            failing = False
+            stand.passes(seconds=60)
+            assert await _lease_moves(stand, claim), "after a beat that failed there is no other"
+            assert (await stand.message("a")).takeovers == 0

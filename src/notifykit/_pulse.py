@@ -1,0 +1,28 @@
+"""What a heart does about beats that fail, whichever thread or loop it beats in."""
+
+import logging
+
+from notifykit.errors import NotifykitError
+
+__all__ = ["Pulse"]
+
+_log = logging.getLogger("notifykit")
+
+
+class Pulse:
+    """Says once why leases cannot be extended, until they are again."""
+
+    def __init__(self) -> None:
+        self._fails = False
+
+    def failed(self, error: Exception) -> None:
+        """Take note of a beat that failed."""
+        if not self._fails:
+            foreseen = isinstance(error, NotifykitError)
+            words = f"{type(error).__name__}: {error}" if foreseen else type(error).__name__
+            _log.warning("leases could not be extended: %s; it is tried again", words, exc_info=None if foreseen else error)
+        self._fails = True
+
+    def beat(self) -> None:
+        """Take note of a beat that did not fail."""
+        self._fails = False
