@@ -10,19 +10,19 @@ _log = logging.getLogger("notifykit")
 
 
 class Pulse:
-    """Says once why leases cannot be extended, until they are again."""
+    """Says why leases cannot be extended: once, until they are again or it is for another reason."""
 
     def __init__(self) -> None:
-        self._fails = False
+        self._said = ""
 
     def failed(self, error: Exception) -> None:
         """Take note of a beat that failed."""
-        if not self._fails:
-            foreseen = isinstance(error, NotifykitError)
-            words = f"{type(error).__name__}: {error}" if foreseen else type(error).__name__
+        foreseen = isinstance(error, NotifykitError)
+        words = f"{type(error).__name__}: {error}" if foreseen else type(error).__name__
+        if words != self._said:
             _log.warning("leases could not be extended: %s; it is tried again", words, exc_info=None if foreseen else error)
-        self._fails = True
+        self._said = words
 
     def beat(self) -> None:
         """Take note of a beat that did not fail."""
-        self._fails = False
+        self._said = ""
