@@ -1,12 +1,13 @@
 """Sending past the queue: each receipt by itself, whatever fails."""
 
+import asyncio
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
-from notifykit import Delivery, Filter, Lane, Message, Notifier, Recipient, Status, fallback
+from notifykit import Attachment, Delivery, Filter, Lane, Message, Notifier, Recipient, Status, fallback
 from notifykit.buses.memory import MemoryBus
 from notifykit.errors import (
     AddressGoneError,
@@ -161,6 +162,52 @@ async def test_gone_and_moved_addresses_are_told(make: Any, events: list[Event])
         assert [(await notifier.send(each, "hello"))[0].status for each in PEOPLE[:2]] == [Status.FAILED, Status.FAILED]
         assert (await notifier.send(ADA, "hello"))[0].status is Status.SUPPRESSED
     assert [type(each) for each in events if isinstance(each, AddressGone | AddressMoved)] == [AddressGone, AddressMoved]
+
+
+async def test_a_campaign_that_is_paused_or_over_its_rate_binds_a_direct_send(make: Any) -> None:
+    channel, group = ScriptedChannel(), {"group": "june", "lane": Lane.CAMPAIGN}
+    async with make(channel, unsubscribe=None) as notifier:
+        await notifier.campaign("june", "hello", [], rate="1/hour")
+        await notifier.pause_campaign("june")
+        (paused,) = await notifier.send(ADA, "hello", **group)
+        await notifier.resume_campaign("june")
+        (sent,), (over,) = [await notifier.send(each, "hello", **group) for each in PEOPLE[:2]]
+        assert (await notifier.send(ADA, "hello"))[0].status is Status.SENT, "what is not the campaign's has no part in it"
+    assert (paused.status, paused.attempt, type(paused.error)) == (Status.FAILED, 0, TransientError)
+    assert "its campaign is paused" in str(paused.error)
+    assert (sent.status, over.status) == (Status.SENT, Status.FAILED)
+    assert isinstance(over.error, RateLimitedError)
+    assert over.error.retry_after == timedelta(hours=1)
+    assert len(channel.sent) == 2
+
+
+async def test_a_new_address_that_the_plug_in_cannot_parse_loses_no_receipt(make: Any, caplog: pytest.LogCaptureFixture) -> None:
+    class Careless(ScriptedChannel):
+        def parse_address(self, raw: Any) -> Any:
+            return super().parse_address(raw.strip())
+
+    channel = Careless(AddressMovedError("moved", new_address=5))
+    async with make(channel) as notifier:
+        first, second = await notifier.send(PEOPLE[:2], "hello")
+    assert {first.status, second.status} == {Status.FAILED, Status.SENT}
+    assert "could not note what AddressMovedError means for channel sms: unforeseen AttributeError" in caplog.text
+
+
+async def test_a_future_that_somebody_else_has_cancelled_is_no_end_of_a_direct_send(make: Any, anyio_backend: str) -> None:
+    async def find(_: str) -> bytes:
+        if anyio_backend == "asyncio":
+            future: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+            future.cancel()
+            return await future
+        raise asyncio.CancelledError
+
+    class Carrying(ScriptedChannel):
+        carries_attachments = True
+
+    async with make(Carrying(), attachments=find) as notifier:
+        receipts = await notifier.send(PEOPLE[:2], "hello", attachments=[Attachment("report.pdf", file="report.pdf")])
+    assert [each.status for each in receipts] == [Status.FAILED] * 2
+    assert all("CancelledError" in str(each.error) for each in receipts)
 
 
 async def test_what_has_expired_is_not_sent(make: Any) -> None:

@@ -68,6 +68,18 @@ async def test_a_fallback_that_cannot_be_stored_after_others_may_have_done_somet
         assert (caught.value.maybe_done, await stored(notifier)) == (True, 1)
 
 
+async def test_what_takes_the_place_of_a_suppressed_message_counts_among_what_was_stored() -> None:
+    bus = Failing()
+    bus.fails_in = 2
+    async with make(bus, first=ScriptedChannel(), second=ScriptedChannel()) as notifier:
+        people = [Recipient(name, {"sms": f"+{n}"}) for n, name in enumerate(("ada", "bob"))]
+        for each in ("+0", "+1"):
+            await notifier.suppress("first", each)
+        with pytest.raises(BusUnavailableError, match="1 messages of this call") as caught:
+            await notifier.enqueue(people, "hello", {"name": "Ada"}, via=fallback("first", "second"))
+        assert (caught.value.maybe_done, await stored(notifier)) == (True, 1)
+
+
 @pytest.mark.parametrize(
     ("wrong", "error"),
     [

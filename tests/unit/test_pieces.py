@@ -8,12 +8,27 @@ from typing import Any, ClassVar
 import anyio
 import pytest
 
-from notifykit import ChannelPolicy, Content, Delivery, Lane, Markup, Message, Notifier, Part, Recipient, RetryPolicy, Status, constant
+from notifykit import (
+    ChannelPolicy,
+    Content,
+    Delivery,
+    Lane,
+    Markup,
+    Message,
+    Notifier,
+    Part,
+    Recipient,
+    RetryPolicy,
+    Status,
+    constant,
+    fallback,
+)
 from notifykit._outcomes import Ack, Bury, Outcome, Reason, Release, Retry
 from notifykit._worker.pieces import Sent, resumable, resumed
 from notifykit.buses.memory import MemoryBus
 from notifykit.channels.telegram import TelegramChannel
 from notifykit.errors import (
+    AddressMovedError,
     BusUnavailableError,
     ChannelUnavailableError,
     OutcomeUnknownError,
@@ -255,6 +270,32 @@ async def test_an_at_most_once_message_whose_first_piece_went_is_never_sent_agai
     begins = ShortMessages(TransientError())
     await deliver(short(templates, events, begins), delivery=Delivery.AT_MOST_ONCE)
     assert words(begins) == ["one", "two", "six"]
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("error", [PermanentError("no"), AddressMovedError("moved", new_address="+15550002")], ids=repr)
+async def test_a_direct_send_at_most_once_whose_first_piece_went_goes_nowhere_else(templates: Path, error: Exception) -> None:
+    channel, other = ShortMessages(None, error), ShortMessages()
+    async with Notifier(MemoryBus(), channels={"sms": channel, "other": other}, templates=templates) as notifier:
+        whole = {"lines": ["one", "two", "six"]}
+        (receipt,) = await notifier.send(ADA, "report", whole, via=fallback("sms", "other"), delivery=Delivery.AT_MOST_ONCE)
+    assert (receipt.status, receipt.error, receipt.provider_id) == (Status.UNKNOWN, error, "sms-0")
+    assert (words(channel), words(other)) == (["one"], [])
+    begins = ShortMessages(error)
+    async with Notifier(MemoryBus(), channels={"sms": begins, "other": other}, templates=templates) as notifier:
+        await notifier.send(ADA, "report", whole, via=fallback("sms", "other"), delivery=Delivery.AT_MOST_ONCE)
+    assert words(begins) + words(other) == ["one", "two", "six"], "nothing of it had gone"
+
+
+@pytest.mark.anyio
+async def test_a_direct_send_takes_no_place_where_there_is_room_for_a_part_of_it_alone(templates: Path, events: list[Event]) -> None:
+    channel, three = ShortMessages(), ["one", "two", "six"]
+    async with short(templates, events, channel, policies={"sms": ChannelPolicy(limits="5/hour")}) as notifier:
+        receipts = [(await notifier.send(ADA, "report", {"lines": each}))[0] for each in (three, three, ["one"], ["two"])]
+    assert [each.status for each in receipts] == [Status.SENT, Status.FAILED, Status.SENT, Status.SENT]
+    assert isinstance(receipts[1].error, RateLimitedError)
+    assert receipts[1].error.retry_after == timedelta(hours=1)
+    assert words(channel) == ["one", "two", "six", "one", "two"]
 
 
 @pytest.mark.anyio

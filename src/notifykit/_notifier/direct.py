@@ -9,22 +9,23 @@ from attrs import evolve, frozen
 from notifykit._attached import FindAttachment, with_data
 from notifykit._clock import after
 from notifykit._limits import address_windows, channel_windows
-from notifykit._messages import Address, Message, Receipt, Status
+from notifykit._messages import Address, Delivery, Message, Receipt, Status
 from notifykit._outcomes import describe
 from notifykit._policies import ChannelPolicy
 from notifykit._suppression import Standing, follow, look_up, pause_address, suppress
 from notifykit._worker import pieces
 from notifykit._worker.attempt import Ready, about, attempt, foreign, render
+from notifykit._worker.cancellation import is_astray
 from notifykit._worker.health import RATE_LIMITED, UNAVAILABLE
+from notifykit._worker.once import may_have_gone
 from notifykit.abc import Bus, Channel, Clock, Ledger, Renderer
 from notifykit.errors import (
     AddressGoneError,
     AddressMovedError,
-    BusError,
-    InvalidAddressError,
     NotifykitError,
     OutcomeUnknownError,
     RateLimitedError,
+    TransientError,
 )
 from notifykit.events import AddressGone, AddressMoved, Observer, Sent, tell
 
@@ -75,17 +76,20 @@ class DirectSender:
             unavailable = await self.ready(message.channel, self.policy.send_timeout)
             if unavailable is not None:
                 return _receipt(message, Status.FAILED, error=unavailable)
-            for _ in content.pieces:
-                await self._find_room(message)
+            await self._find_room(message, standing, len(content.pieces))
         except NotifykitError as error:
             return _receipt(message, Status.FAILED, error=error)
-        except Exception as error:
+        except BaseException as error:
+            if not isinstance(error, Exception) and not is_astray(error):
+                raise
             return _receipt(message, Status.FAILED, error=foreign(error, message))
         result = await attempt(self.channel, message, pieces.Sent(content), self.policy.send_timeout)
         moved_to = None if result.error is None else await self._note(message, result.error)
-        if moved_to is not None and again:
+        over = message.delivery is Delivery.AT_MOST_ONCE and may_have_gone(result.error, result.sent)
+        if moved_to is not None and again and not over:
             return await self._send(evolve(message, address=moved_to), again=False)
-        status = Status.SENT if result.error is None else Status.UNKNOWN if isinstance(result.error, OutcomeUnknownError) else Status.FAILED
+        unknown = over or isinstance(result.error, OutcomeUnknownError)
+        status = Status.SENT if result.error is None else Status.UNKNOWN if unknown else Status.FAILED
         facts = {"provider_id": result.provider_id, "delivery_time_ms": result.delivery_time_ms}
         return _receipt(message, status, error=result.error, attempt=1, **facts)
 
@@ -100,6 +104,8 @@ class DirectSender:
             return _receipt(message, Status.SUPPRESSED, reason=standing.suppressed)
         if standing.campaign is not None and standing.campaign.state == "cancelled":
             return _receipt(message, Status.CANCELLED, reason="the campaign was cancelled")
+        if standing.campaign is not None and standing.campaign.state == "paused":
+            raise TransientError("its campaign is paused: enqueue it, or send it when the campaign was resumed")
         if standing.paused_until is not None and standing.paused_until > now:
             raise RateLimitedError(
                 "the provider asked to leave this address alone for a while", retry_after=standing.paused_until - now, scope="address"
@@ -121,19 +127,28 @@ class DirectSender:
                 retry_after=longest.until - now,
             )
 
-    async def _find_room(self, message: Message) -> None:
+    async def _find_room(self, message: Message, standing: Standing | None, places: int) -> None:
+        """Take *places* in the windows of the channel, the address and the campaign; none where there are fewer."""
         windows = [
             *channel_windows(message.channel, self.limits, message.lane),
             *address_windows(message.channel, self.policy.address_limits, message.address),
+            *(standing.campaign.windows if standing is not None and standing.campaign is not None else ()),
         ]
-        next_at = await self.ledger.acquire(windows) if windows else None
-        if next_at is not None:
-            wait = max(next_at - self.clock.now(), timedelta(0))
-            raise RateLimitedError(
-                f"the rate limit of channel {message.channel} leaves no room now; enqueue it, or set "
-                f"policies={{{message.channel!r}: ChannelPolicy(limits=…)}}",
-                retry_after=wait,
-            )
+        if not windows:
+            return
+        if places > 1 and (await self.ledger.room(windows)).places < places:
+            raise self._no_room(message, max(each.period for each in windows))  # by then all that is in them now has left
+        for _ in range(places):
+            next_at = await self.ledger.acquire(windows)
+            if next_at is not None:
+                raise self._no_room(message, max(next_at - self.clock.now(), timedelta(0)))
+
+    def _no_room(self, message: Message, wait: timedelta) -> RateLimitedError:
+        return RateLimitedError(
+            f"the rate limit of channel {message.channel}, or of its campaign, leaves no room now; enqueue it, or set "
+            f"policies={{{message.channel!r}: ChannelPolicy(limits=…)}}",
+            retry_after=wait,
+        )
 
     async def _note(self, message: Message, error: Exception) -> Address | None:
         """Keep what the error says about the address or the channel, for everybody who sends there; return where an address moved."""
@@ -153,9 +168,10 @@ class DirectSender:
                     await self.bus.hold(message.channel, None, after(now, error.retry_after), RATE_LIMITED)
                 case RateLimitedError():
                     await pause_address(self.ledger, message.channel, message.address, after(now, error.retry_after))
-        except (BusError, InvalidAddressError) as failed:  # the message's own fate stands all the same
+        except Exception as failed:  # the message's own fate stands all the same
+            known = failed if isinstance(failed, NotifykitError) else foreign(failed, message)
             _log.warning(
-                "could not note what %s means for channel %s: %s", type(error).__name__, message.channel, failed, extra=about(message)
+                "could not note what %s means for channel %s: %s", type(error).__name__, message.channel, known, extra=about(message)
             )
         return None
 

@@ -63,7 +63,7 @@ class Intake:
             if each.id in cancelled:
                 receipts[each.id] = [self._cancelled(each)]
             elif each.id in suppressed:
-                receipts[each.id] = [self._suppressed(each, suppressed[each.id]), *await self._instead(each)]
+                receipts[each.id] = [self._suppressed(each, suppressed[each.id]), *await self._instead(each, stored)]
             else:
                 receipts[each.id] = [self.taken(each, taken[each.id])]
         return receipts
@@ -73,12 +73,12 @@ class Intake:
         tell(self.observers, Skipped(recipient_id=skip.recipient_id, channel=skip.channel))
         return Receipt(message_id="", channel=skip.channel, recipient_id=skip.recipient_id, status=Status.SKIPPED, reason="no address")
 
-    async def _instead(self, message: Message) -> list[Receipt]:
-        """Go on to the fallback of a suppressed message, once all of its siblings are out of the way."""
+    async def _instead(self, message: Message, stored: list[str]) -> list[Receipt]:
+        """Go on to the fallback of a suppressed message, once all of its siblings are out of the way; add to *stored*."""
         if not message.fallback or not await all_failed(self.ledger, message, self.clock.now()):
             return []
         following = [evolve(each, due_at=message.due_at) for each in next_messages(message)]
-        return [receipt for receipts in (await self.put(following)).values() for receipt in receipts]
+        return [receipt for receipts in (await self._put(following, stored)).values() for receipt in receipts]
 
     def taken(self, message: Message, duplicate_of: str | None) -> Receipt:
         """Say that a message was stored, or which other one it repeats."""

@@ -52,7 +52,8 @@ class Sending:
 
         With :func:`notifykit.fallback` the next channel is tried, within this call, when all addresses of the one before are
         suppressed or have failed for good: refused, gone, or not to be rendered. One that failed for now (busy, down, over its limit)
-        or whose outcome is unknown is not tried again and ends it there. Each attempt has its receipt, in the order of the channels.
+        or whose outcome is unknown is not tried again and ends it there; so does one at most once of which a piece went out. Each
+        attempt has its receipt, in the order of the channels.
 
         Raises: what :meth:`enqueue` raises for its arguments; and ConfigurationError for what only the queue can keep:
             *delay*, *due_at*, *idempotency_key*, and a *delivery* of at least once.
