@@ -142,11 +142,11 @@ class RedisBus(Shard):
         return f"<RedisBus {self._settings.mode} {'open' if self._owner.is_open else 'closed'}>"
 
     def _look(self, link: Link) -> None:
+        self.doorbell.start()
         try:
             check_server(link.ready(), self._keys, self._durability, None if self._part is None else self._part.of)
         except exceptions.RedisError as error:
             raise fault(error, sent=False) from error
-        self.doorbell.start()
 
     async def open(self) -> None:
         """Connect, and look whether the server will do."""

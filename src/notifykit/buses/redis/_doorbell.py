@@ -12,7 +12,7 @@ from typing import Any
 from redis import exceptions
 
 from notifykit.buses._bell import Bell
-from notifykit.buses.redis._servers import Servers, ask, cut
+from notifykit.buses.redis._servers import Servers, ask, cut, drop
 
 __all__ = ["BLOCK", "Doorbell"]
 
@@ -25,6 +25,18 @@ PAUSES = (0.1, 0.2, 0.5, 1.0, 2.0)
 _log = logging.getLogger("notifykit")
 
 
+class _Life:
+    """A doorbell's from start to stop. A forked child begins one of its own: the thread did not come along."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.wanted = threading.Event()
+        self.stop = threading.Event()
+        self.thread: threading.Thread | None = None
+        self.connection: Any = None
+        self.listeners = 0
+
+
 class Doorbell:
     """Rings a bell for every ring on the server. A connection that was lost rings too, as nobody knows what it missed."""
 
@@ -32,82 +44,79 @@ class Doorbell:
         self._servers = servers
         self._key = key
         self._bell = bell
-        self._wanted = threading.Event()
-        self._lock = threading.Lock()
-        self._stop = threading.Event()
-        self._thread: threading.Thread | None = None
-        self._connection: Any = None
-        self._listeners = 0
+        self._life = _Life()
 
     @contextmanager
     def listening(self) -> Iterator[None]:
         """Listen to the server while the caller waits inside."""
-        with self._lock:
-            self._listeners += 1
-            self._wanted.set()
-            if self._thread is None and not self._stop.is_set():
-                self._thread = threading.Thread(target=self._live, name="notifykit doorbell", daemon=True)
-                self._thread.start()
+        life = self._life
+        with life.lock:
+            life.listeners += 1
+            life.wanted.set()
+            if life.thread is None and not life.stop.is_set():
+                life.thread = threading.Thread(target=self._live, args=(life,), name="notifykit doorbell", daemon=True)
+                life.thread.start()
         try:
             yield
         finally:
-            with self._lock:
-                self._listeners -= 1
+            with life.lock:
+                life.listeners -= 1
 
     def start(self) -> None:
         """Allow listening; the thread begins with the first that waits."""
-        with self._lock:
-            self._stop = threading.Event()
+        before, self._life = self._life, _Life()
+        drop(before.connection)  # of the process that this one was forked from, if there is any
 
     def stop(self) -> None:
         """End the thread and its connection."""
-        with self._lock:
-            self._stop.set()
-            thread, self._thread = self._thread, None
-        self._wanted.set()
-        connection = self._connection
+        life = self._life
+        with life.lock:
+            life.stop.set()
+            thread, life.thread = life.thread, None
+        life.wanted.set()
+        connection = life.connection
         if connection is not None:
             cut(connection)
         if thread is not None:
             thread.join()
         self._bell.ring()
 
-    def _live(self) -> None:
-        stop, failures = self._stop, 0
-        while self._is_wanted(stop):
+    def _live(self, life: _Life) -> None:
+        failures = 0
+        while _is_wanted(life):
             try:
-                self._attend(stop)
+                self._attend(life)
                 failures = 0
             except (exceptions.RedisError, OSError) as error:
-                if failures == 0 and not stop.is_set():
+                if failures == 0 and not life.stop.is_set():
                     _log.info("the doorbell's connection was lost (%s); it is made anew", type(error).__name__)
                 self._bell.ring()
-                stop.wait(PAUSES[min(failures, len(PAUSES) - 1)])
+                life.stop.wait(PAUSES[min(failures, len(PAUSES) - 1)])
                 failures += 1
             finally:
-                connection, self._connection = self._connection, None
-                if connection is not None:
-                    connection.disconnect()
+                connection, life.connection = life.connection, None
+                drop(connection)
 
-    def _is_wanted(self, stop: threading.Event) -> bool:
-        """Wait until somebody listens; return False when it is over instead."""
-        while True:
-            with self._lock:  # an end between a look at it and the clearing would not be heard
-                if stop.is_set():
-                    return False
-                if self._listeners:
-                    return True
-                self._wanted.clear()
-            self._wanted.wait()
-
-    def _attend(self, stop: threading.Event) -> None:
+    def _attend(self, life: _Life) -> None:
         """Listen on one connection until all is over."""
-        connection = self._connection = self._servers.connect(BLOCK + SLACK)
+        connection = life.connection = self._servers.connect(BLOCK + SLACK)
         last = ask(connection, "XREVRANGE", self._key, "+", "-", "COUNT", 1)
         position = last[0][0] if last else b"0-0"
         self._bell.ring()
-        while self._is_wanted(stop):
+        while _is_wanted(life):
             heard = ask(connection, "XREAD", "COUNT", 1, "BLOCK", int(BLOCK * 1000), "STREAMS", self._key, position)
             if heard:
                 position = heard[0][1][-1][0]
                 self._bell.ring()
+
+
+def _is_wanted(life: _Life) -> bool:
+    """Wait until somebody listens; return False when it is over instead."""
+    while True:
+        with life.lock:  # an end between a look at it and the clearing would not be heard
+            if life.stop.is_set():
+                return False
+            if life.listeners:
+                return True
+            life.wanted.clear()
+        life.wanted.wait()

@@ -11,7 +11,7 @@ from redis import exceptions
 from notifykit.buses._call import copied
 from notifykit.buses.redis._faults import SOON, fault, is_elsewhere
 from notifykit.buses.redis._scripts import Script
-from notifykit.buses.redis._servers import Servers, ask, is_alive
+from notifykit.buses.redis._servers import Servers, ask, drop, is_alive
 from notifykit.errors import BusUnavailableError, NotifykitError
 
 __all__ = ["Confirmation", "Link", "Step"]
@@ -64,8 +64,7 @@ class Link:
     def close(self) -> None:
         """Drop the connection."""
         connection, self._connection = self._connection, None
-        if connection is not None:
-            connection.disconnect()
+        drop(connection)
 
     def ready(self) -> Any:
         """Return a connection that stands, a new one if need be; the server may be another one then, so it is looked at.

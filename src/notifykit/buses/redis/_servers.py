@@ -12,7 +12,7 @@ from redis.retry import Retry
 
 from notifykit.buses.redis._settings import RedisSettings
 
-__all__ = ["Servers", "ask", "cut", "is_alive"]
+__all__ = ["Servers", "ask", "cut", "drop", "is_alive"]
 
 
 def ask(connection: Any, *command: Any) -> Any:
@@ -166,6 +166,12 @@ def is_alive(connection: Any) -> bool:
         return not connection.can_read(0)
     except (exceptions.RedisError, OSError):
         return False
+
+
+def drop(connection: Any) -> None:
+    """Let go of a connection, or of None. One that a forked child inherited stays its parent's: redis-py ends only what it made there."""
+    if connection is not None:
+        connection.disconnect()
 
 
 def cut(connection: Any) -> None:

@@ -72,6 +72,7 @@ class Store:
 
     def open(self) -> None:
         """Connect and look at the server."""
+        self._link.close()  # a forked child has its parent's connection, and would read its parent's answers
         self._opened(self._link)
 
     def close(self) -> None:
