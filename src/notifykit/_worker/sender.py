@@ -217,7 +217,7 @@ class Sender:
 
     def _known_wait(self, message: Message, standing: Standing) -> Release | None:
         """Return the release of a message whose address or campaign has no room for sure: a crowd is not rendered to be sent away."""
-        turn = self._turns.again([*self._of_address(message), *_of_campaign(standing)], self.time.now())
+        turn = self._turns.again([*self._of_address(message), *_of_campaign(standing)], self.time.now(), message)
         return None if turn is None else Release(turn)
 
     async def _wait_for_room(self, message: Message, standing: Standing) -> Release | None:
@@ -230,8 +230,8 @@ class Sender:
             return None
         if of_channel and await self._is_full(of_channel):
             return Release()
-        full = [each for each in (of_address, of_campaign) if each and await self._is_full(each)]
-        return Release(max((self._turns.take(each, next_at) for each in full), default=next_at))
+        full = [window for each in (of_address, of_campaign) if each and await self._is_full(each) for window in each]
+        return Release(self._turns.take(full, next_at, message) if full else next_at)
 
     def _of_address(self, message: Message) -> Sequence[Window]:
         return address_windows(message.channel, self.policy.address_limits, message.address)
@@ -295,7 +295,7 @@ class Sender:
             address = self.channel.parse_address(error.new_address)
         except InvalidAddressError:
             return Bury(Reason.REJECTED, "the provider named a new address that does not parse")
-        again = evolve(message, id=new_id(), address=address, due_at=None, idempotency_key=None)
+        again = evolve(message, id=new_id(), address=address, due_at=None)
         return Bury(Reason.ADDRESS_MOVED, describe(error), then=(envelope_of(again),))
 
     async def fall_back(self, stored: StoredMessage) -> None:
