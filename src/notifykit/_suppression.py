@@ -33,6 +33,7 @@ __all__ = [
 
 _MAX_REASON = 200
 _PREFIXES = ("suppressed", "unsubscribed")
+_OF_PROVIDERS = ("gone", "moved")
 _MOST_MOVES = 8
 """How often in a row an address may have moved; what goes on longer is not followed."""
 
@@ -99,8 +100,16 @@ def _unsubscribed(channel: str, recipient_id: str) -> str:
 async def suppress(
     ledger: Ledger, channel: str, address: Address, reason: str, now: datetime, recipient_id: str = "", moved_to: Address | None = None
 ) -> None:
-    """Send nothing more to *address* on *channel*, for *reason*, but what is meant for it to *moved_to* if that is given."""
-    await ledger.put(_gone(channel, address), _entry(reason, recipient_id, now, moved_to))
+    """Send nothing more to *address* on *channel*, for *reason*, but what is meant for it to *moved_to* if that is given.
+
+    What a provider says of an address takes no entry away that somebody made for another reason.
+    """
+    key = _gone(channel, address)
+    if reason in _OF_PROVIDERS:
+        known = (await ledger.get([key])).get(key)
+        if known is not None and _suppression(key, known).reason not in _OF_PROVIDERS:
+            return
+    await ledger.put(key, _entry(reason, recipient_id, now, moved_to))
 
 
 async def unsuppress(ledger: Ledger, channel: str, address: Address) -> None:
@@ -140,8 +149,11 @@ async def remove_suppression(ledger: Ledger, entry: Suppression) -> None:
 
 
 async def pause_address(ledger: Ledger, channel: str, address: Address, until: datetime) -> None:
-    """Leave *address* alone until a time, as its provider asked."""
-    await ledger.put(_paused(channel, address), msgspec.json.encode(until), until)
+    """Leave *address* alone until a time, as its provider asked; of several answers the longest counts."""
+    key = _paused(channel, address)
+    asked = (await ledger.get([key])).get(key)
+    if asked is None or (_moment(asked) or until) <= until:
+        await ledger.put(key, msgspec.json.encode(until), until)
 
 
 async def look_up(ledger: Ledger, messages: Sequence[Message]) -> Mapping[str, Standing]:

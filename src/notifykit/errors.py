@@ -47,6 +47,7 @@ from inspect import getdoc
 from typing import Literal
 
 from attrs import define, field
+from attrs.converters import optional
 
 __all__ = [
     "AddressGoneError",
@@ -85,6 +86,10 @@ __all__ = [
     "UnknownTemplateError",
     "UnreadableMessageError",
 ]
+
+
+_LONGEST_WAIT = 365 * 86_400
+"""Seconds beyond which a provider's number is no wait."""
 
 
 @define(slots=False)
@@ -276,6 +281,15 @@ class UnknownChannelError(RecipientError):
     known: tuple[str, ...] = ()
 
 
+def _wait(value: timedelta | float) -> timedelta:
+    """Take a number for seconds, as providers give it: an error that cannot be made is one more fault in the middle of a fault."""
+    if isinstance(value, timedelta):
+        return value
+    if isinstance(value, int | float) and value == value:
+        return timedelta(seconds=min(max(value, 0), _LONGEST_WAIT))
+    raise ConfigurationError(f"retry_after is a timedelta, or a number of seconds, not {type(value).__name__}")
+
+
 @define(slots=False)
 class DeliveryError(NotifykitError):
     """The message was not delivered. ``code`` is the provider's own (an SMTP enhanced code, an HTTP status)."""
@@ -285,24 +299,27 @@ class DeliveryError(NotifykitError):
 
 @define(slots=False)
 class ChannelUnavailableError(DeliveryError):
-    """The channel cannot be used now: its server is down or refuses our credentials."""
+    """The channel cannot be used now: its server is down or refuses our credentials. ``retry_after`` as in :class:`RateLimitedError`."""
 
-    retry_after: timedelta | None = None
+    retry_after: timedelta | None = field(default=None, converter=optional(_wait))
 
 
 @define(slots=False)
 class TransientError(DeliveryError):
-    """The delivery failed for now; nothing was sent."""
+    """The delivery failed for now; nothing was sent. ``retry_after`` as in :class:`RateLimitedError`."""
 
-    retry_after: timedelta | None = None
+    retry_after: timedelta | None = field(default=None, converter=optional(_wait))
     progress: bytes = field(default=b"", repr=False)
 
 
 @define(slots=False)
 class RateLimitedError(DeliveryError):
-    """The provider asks to wait before the next message on this channel or to this address."""
+    """The provider asks to wait before the next message on this channel or to this address.
 
-    retry_after: timedelta = timedelta(seconds=1)
+    ``retry_after`` is a timedelta, or a number of seconds as providers give it.
+    """
+
+    retry_after: timedelta = field(default=timedelta(seconds=1), converter=_wait)
     scope: Literal["channel", "address"] = "channel"
     progress: bytes = field(default=b"", repr=False)
 

@@ -8,7 +8,14 @@ from typing import Any
 import pytest
 
 from notifykit import ChannelPolicy, Filter, Lane, Notifier, Reason, Recipient, Status
-from notifykit.errors import AddressGoneError, AddressMovedError, ConfigurationError, RateLimitedError, UnknownChannelError
+from notifykit.errors import (
+    AddressGoneError,
+    AddressMovedError,
+    ConfigurationError,
+    OutcomeUnknownError,
+    RateLimitedError,
+    UnknownChannelError,
+)
 from notifykit.events import AddressGone, Event
 from notifykit.testing import FakeClock
 from tests._buses import KINDS, MakeBus, bus_maker, work
@@ -115,6 +122,20 @@ async def test_all_that_is_meant_for_an_address_that_moved_goes_to_the_new_one(m
         await work(notifier)
         assert [each.error for each in await notifier.dead_letters(Filter(reason=Reason.SUPPRESSED))] == ["complaint"]
     assert [address for address, _ in channel.sent] == ["+15559999"] * 7
+
+
+async def test_what_went_to_the_address_that_took_its_place_is_not_repeated_by_the_same_key(make: Any) -> None:
+    channel = ScriptedChannel(AddressMovedError("moved", new_address="+15559999"), None, OutcomeUnknownError("cut"))
+    async with make(channel) as notifier:
+        for expected in (Status.QUEUED, Status.DUPLICATE):
+            (receipt,) = await notifier.enqueue(ADA, "hello", idempotency_key="code:1")
+            assert receipt.status is expected
+            await work(notifier)
+        moved = [await notifier.campaign("june", "hello", [ADA]) for _ in range(2) if await work(notifier) is None]
+        assert [(each.enqueued, each.duplicates) for each in moved] == [(1, 0), (0, 1)]
+        await work(notifier)
+    assert [address for address, _ in channel.sent] == ["+15559999"]
+    assert channel.calls.total() == 3
 
 
 async def test_addresses_that_moved_in_a_circle_are_not_followed(make: Any) -> None:

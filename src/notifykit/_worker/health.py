@@ -9,7 +9,7 @@ from notifykit.abc import Bus
 from notifykit.errors import ChannelUnavailableError, RateLimitedError
 from notifykit.events import ChannelDown, ChannelRecovered, Observer, tell
 
-__all__ = ["RATE_LIMITED", "UNAVAILABLE", "ChannelHealth"]
+__all__ = ["RATE_LIMITED", "UNAVAILABLE", "ChannelHealth", "hold_as_asked"]
 
 RATE_LIMITED, UNAVAILABLE = "rate-limited", "unavailable"
 """The reasons of the holds that workers set."""
@@ -32,7 +32,6 @@ class ChannelHealth:
         self._time = time
         self._observers = observers
         self._failures = 0
-        self._asked_until: datetime | None = None
         self.era = 0
 
     @property
@@ -47,19 +46,24 @@ class ChannelHealth:
         self.era += 1
         self._failures += 1
         wait = max(_BACKOFF(self._failures), error.retry_after or timedelta(0))
-        await self._bus.hold(self._channel, None, after(self._time.now(), wait), UNAVAILABLE)
         if self._failures == 1:
             tell(self._observers, ChannelDown(channel=self._channel, error=f"{type(error).__name__}: {error}", retry_after=wait))
+        await self._bus.hold(self._channel, None, after(self._time.now(), wait), UNAVAILABLE)
 
     async def worked(self, era: int) -> None:
         """Lift the hold after the channel took a message, unless the message set out before the last failure."""
         if self.down and era == self.era:
             self._failures = 0
-            await self._bus.hold(self._channel, None, None, UNAVAILABLE)
             tell(self._observers, ChannelRecovered(channel=self._channel))
+            await self._bus.hold(self._channel, None, None, UNAVAILABLE)
 
     async def rate_limited(self, error: RateLimitedError) -> None:
-        """Hold the channel for as long as its provider asks; of several answers at once the longest counts."""
-        until = after(self._time.now(), error.retry_after)
-        self._asked_until = until = max(until, self._asked_until or until)
-        await self._bus.hold(self._channel, None, until, RATE_LIMITED)
+        """Hold the channel for as long as its provider asks."""
+        await hold_as_asked(self._bus, self._channel, after(self._time.now(), error.retry_after))
+
+
+async def hold_as_asked(bus: Bus, channel: str, until: datetime) -> None:
+    """Hold the channel as its provider asks; of several answers, to whatever worker, the longest counts."""
+    asked = (each for each in await bus.holds() if each.channel == channel and each.lane is None and each.reason == RATE_LIMITED)
+    if all(each.until < until for each in asked):
+        await bus.hold(channel, None, until, RATE_LIMITED)

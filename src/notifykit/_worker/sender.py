@@ -9,7 +9,7 @@ from attrs import evolve, field, frozen
 
 from notifykit._attached import FindAttachment, with_data
 from notifykit._backoff import exponential
-from notifykit._claims import Claim, Extended, Reason, StoredMessage, check_batch
+from notifykit._claims import MAX_CLAIM_AGE, Claim, Extended, Reason, StoredMessage, check_batch
 from notifykit._clock import BusTime, after
 from notifykit._codec import decode
 from notifykit._fallback import FAILURES, all_failed, envelope_of, next_messages
@@ -18,12 +18,13 @@ from notifykit._limits import address_windows, channel_windows
 from notifykit._messages import Content, Delivery, Message
 from notifykit._outcomes import Ack, Bury, Outcome, Release, Retry, RetryPolicy, decide, describe
 from notifykit._policies import ChannelPolicy
-from notifykit._suppression import Standing, pause_address, suppress
+from notifykit._suppression import Standing, look_up, pause_address, suppress
 from notifykit._worker.attempt import Ready, Result, about, attempt, foreign, render
 from notifykit._worker.conclusions import Conclusion
 from notifykit._worker.health import ChannelHealth
 from notifykit._worker.once import has_set_out, may_have_gone, once, setting_out, unsent
 from notifykit._worker.pieces import Sent, resumable, resumed
+from notifykit._worker.refusals import refusal
 from notifykit._worker.turns import Turns
 from notifykit.abc import Bus, Channel, Ledger, Renderer, Window
 from notifykit.errors import (
@@ -38,6 +39,7 @@ from notifykit.errors import (
     PayloadTooLargeError,
     PermanentError,
     RateLimitedError,
+    TransientError,
     UnreadableMessageError,
 )
 from notifykit.events import AddressGone, AddressMoved, Observer, tell
@@ -51,8 +53,8 @@ _BACKOFF = exponential()
 
 _PATIENCE = (0.1, 1.0, 5.0)
 """Seconds between looks into a ledger that is away, for a message that cannot be released: well within a lease."""
-PARKED = timedelta(hours=1)
-"""For how long a message of a paused campaign is put aside before it is looked at again; a resume brings it forward."""
+_A_MOMENT = timedelta(seconds=1)
+"""What may pass between the look whether a message should go and its send without a second look."""
 
 
 @frozen
@@ -78,8 +80,8 @@ class Sender:
 
     async def conclude(self, claim: Claim, message: Message, standing: Standing | None) -> Conclusion | None:
         """Return how the claim ends; None when it was lost to another worker before it was sent."""
-        standing = standing or Standing()
-        refused = await self._refusal(claim, message, standing)
+        standing, began = standing or Standing(), self.time.now()
+        refused = refusal(claim, message, standing, began) or await self._unwanted(claim, message)
         if refused is not None:
             cause = "paused" if isinstance(refused, Release) else ""
             return self._conclusion(claim, message, await self._with_next(claim, message, refused), cause=cause)
@@ -100,6 +102,11 @@ class Sender:
         if unavailable is not None:
             outcome = await self._outcome(claim, message, Result(resumed(claim.progress, content), unavailable, 0.0), era)
             return self._conclusion(claim, message, outcome, error=unavailable, cause=type(unavailable).__name__)
+        if self.time.now() - began > _A_MOMENT:
+            overtaken = await self._overtaken(claim, message)
+            if overtaken is not None:
+                cause = "paused" if isinstance(overtaken, Release) else ""
+                return self._conclusion(claim, message, await self._with_next(claim, message, overtaken), cause=cause)
         wait = await self._wait_for_room(message, standing)
         if wait is not None:
             return self._conclusion(claim, message, wait, cause="rate limit")
@@ -164,6 +171,9 @@ class Sender:
         async def goes_on(sent: Sent) -> bool:
             nonlocal wait
             self._sent[claim.token] = sent
+            if message.delivery is Delivery.AT_LEAST_ONCE and not self._has_time(claim):
+                wait = Release()
+                return False
             try:
                 wait = await self._wait_for_room(message, standing)
             except BusError:
@@ -182,38 +192,32 @@ class Sender:
             outcome = unsent(outcome, claim)  # what may have gone is neither retried nor released: see once
         return Conclusion(claim=claim, outcome=outcome, message=message, at=self.time.now(), **facts)  # type: ignore[arg-type]
 
-    async def _refusal(self, claim: Claim, message: Message, standing: Standing) -> Outcome | None:
-        """Return the outcome of a message that should not be sent now, or at all."""
-        now, campaign = self.time.now(), standing.campaign
-        expires_at = claim.envelope.expires_at
-        if message.delivery is Delivery.AT_MOST_ONCE and has_set_out(claim.progress, claim.attempt):
-            return Bury(Reason.UNKNOWN, "its worker died, was held up or lost the bus while it was being sent")
-        if expires_at is not None and expires_at <= now:
-            return Bury(Reason.EXPIRED)
-        if campaign is not None and campaign.state == "cancelled":
-            return Bury(Reason.CANCELLED, "its campaign was cancelled")
-        if claim.attempt > message.max_attempts:
-            return Bury(Reason.CRASH, "its workers died with it, or were held up")
-        if standing.suppressed:
-            return Bury(Reason.SUPPRESSED, standing.suppressed)
-        if campaign is not None and campaign.state == "paused":
-            return Release(now + PARKED)
-        if standing.paused_until and standing.paused_until > now:
-            return Release(standing.paused_until)
-        if self.should_send is not None:
-            try:
-                with anyio.fail_after(self.policy.send_timeout.total_seconds()):
-                    asked: object = self.should_send(message)
-                    if not isinstance(asked, Awaitable):
-                        return self.judge(ConfigurationError("should_send must be an async function that answers True or False"), claim)
-                    wanted: object = await asked
-            except Exception as error:
-                return self.judge(foreign(error, message), claim)
-            if wanted is None:
-                return self.judge(ConfigurationError("should_send answered None: it must return True or False"), claim)
-            if not wanted:
-                return Bury(Reason.UNWANTED)
-        return None
+    async def _unwanted(self, claim: Claim, message: Message) -> Outcome | None:
+        """Ask the application; return the outcome of what it does not want sent."""
+        if self.should_send is None:
+            return None
+        try:
+            with anyio.fail_after(self.policy.send_timeout.total_seconds()):
+                asked: object = self.should_send(message)
+                if not isinstance(asked, Awaitable):
+                    return self.judge(ConfigurationError("should_send must be an async function that answers True or False"), claim)
+                wanted: object = await asked
+        except Exception as error:
+            return self.judge(foreign(error, message), claim)
+        if wanted is None:
+            return self.judge(ConfigurationError("should_send answered None: it must return True or False"), claim)
+        return None if wanted else Bury(Reason.UNWANTED)
+
+    async def _overtaken(self, claim: Claim, message: Message) -> Outcome | None:
+        """Look once more, after something took its time before the send: it may be too late by now, or no longer meant to go."""
+        if not self._has_time(claim):
+            return self.judge(TransientError("what comes before its send took too long"), claim)
+        standing = (await look_up(self.ledger, [message])).get(message.id, Standing())
+        return Release() if standing.moved_to else refusal(claim, message, standing, self.time.now())
+
+    def _has_time(self, claim: Claim) -> bool:
+        """Whether one more send is over for sure before a claim ends that is extended no further."""
+        return self.time.now() + self.policy.send_timeout < claim.claimed_at + MAX_CLAIM_AGE
 
     def _known_wait(self, message: Message, standing: Standing) -> Release | None:
         """Return the release of a message whose address or campaign has no room for sure: a crowd is not rendered to be sent away."""
