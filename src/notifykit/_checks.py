@@ -5,7 +5,7 @@ from typing import Any
 
 from notifykit.errors import ConfigurationError
 
-__all__ = ["expect", "named", "takes"]
+__all__ = ["check_text", "expect", "named", "takes"]
 
 
 def named(value: object) -> str:
@@ -27,6 +27,21 @@ def expect(name: str, value: object, kind: type | tuple[type, ...], what: str) -
     """
     if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
         raise ConfigurationError(f"{name} takes {what}, not {named(value)}")
+
+
+def check_text(name: str, value: str) -> None:
+    """Refuse what is no text: half a surrogate pair has no bytes, and a store could neither keep it nor find it.
+
+    Raises:
+        ConfigurationError: names it, without showing the value.
+    """
+    if type(value) is not str:
+        expect(name, value, str, "text")
+    if not value.isascii():
+        try:
+            value.encode()
+        except UnicodeEncodeError:
+            raise ConfigurationError(f"{name} has half a surrogate pair in it, which is no text") from None
 
 
 def takes(kind: type, what: str, *, optional: bool = False) -> Callable[[Any, Any, Any], None]:

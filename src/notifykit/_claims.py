@@ -3,16 +3,18 @@
 import enum
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Any
+from types import NoneType
+from typing import Any, NoReturn
 
 from attrs import field, frozen
 
-from notifykit._checks import expect, takes
+from notifykit._checks import check_text, expect, takes
 from notifykit._clock import to_utc_or_none
 from notifykit._messages import Lane
 from notifykit.errors import ConfigurationError, PayloadTooLargeError
 
 __all__ = [
+    "MAX_ATTEMPTS",
     "MAX_BATCH",
     "MAX_BATCH_BYTES",
     "MAX_BODY_BYTES",
@@ -39,8 +41,6 @@ __all__ = [
     "Stats",
     "StoredMessage",
     "check_batch",
-    "check_claim",
-    "check_lease",
 ]
 
 MAX_BATCH = 1_000
@@ -57,6 +57,8 @@ MAX_CLAIMS = 256
 """Messages in one ``claim``."""
 MAX_CLAIM_AGE = timedelta(minutes=15)
 """How long after its claim a lease can be extended."""
+MAX_ATTEMPTS = 10_000
+"""The most ``max_attempts`` of a message."""
 MAX_TAKEOVERS = 20
 """Expired leases in the life of a message; one more and it is dead."""
 
@@ -336,58 +338,54 @@ def check_batch(envelopes: Sequence[Envelope]) -> None:
 
     Raises:
         PayloadTooLargeError: more than 1,000 messages or 4 MiB, or a body over 256 KiB.
-        ConfigurationError: a name or key over 200 bytes or not Unicode, or an empty id or channel.
+        ConfigurationError: a field of another type, a name or key over 200 bytes or not Unicode, an empty id or channel, a
+            ``max_attempts`` outside 1 to 10,000.
     """
     if len(envelopes) > MAX_BATCH:
         raise PayloadTooLargeError(f"{len(envelopes)} messages in one call; at most {MAX_BATCH}", size=len(envelopes), limit=MAX_BATCH)
     total = 0
     for each in envelopes:
-        size = len(each.body)
+        try:
+            size = len(each.body)
+            key, group = each.idempotency_key, each.group
+            names = each.id, each.channel, each.recipient_id, each.template, "" if key is None else key, "" if group is None else group
+            together = "".join(names)  # which tells in one go that all are text, short, and of plain letters, as nearly all are
+        except (AttributeError, TypeError):
+            _refuse_type(each)
         total += size
         if size > MAX_BODY_BYTES:
             raise PayloadTooLargeError(f"message {each.id} has {size} bytes; at most {MAX_BODY_BYTES}", size=size, limit=MAX_BODY_BYTES)
-        for name in (each.id, each.channel, each.idempotency_key, each.group, each.recipient_id, each.template):
-            if name and (len(name) > 50 or not name.isascii()):
-                _check_name(name, each.id)
+        if len(together) > MAX_KEY_BYTES or not together.isascii():
+            _check_names(names)
         if not each.id or not each.channel:
             raise ConfigurationError("a message needs an id and a channel")
-        if not isinstance(each.lane, Lane):
-            raise ConfigurationError(f"{each.lane!r} is not a lane; use Lane.TRANSACTIONAL or Lane.CAMPAIGN")
-        if each.max_attempts < 1:
-            raise ConfigurationError(f"message {each.id}: max_attempts must be at least 1")
+        attempts = each.max_attempts
+        if type(each.body) is not bytes or type(attempts) is not int or type(each.lane) is not Lane:
+            _refuse_type(each)
+        if not 1 <= attempts <= MAX_ATTEMPTS:
+            raise ConfigurationError(f"message {each.id}: max_attempts is from 1 to {MAX_ATTEMPTS}, not {attempts}")
     if total > MAX_BATCH_BYTES:
         raise PayloadTooLargeError(f"{total} bytes in one call; at most {MAX_BATCH_BYTES}", size=total, limit=MAX_BATCH_BYTES)
 
 
-def _check_name(name: str, message_id: str) -> None:
-    try:
-        size = len(name.encode())
-    except UnicodeEncodeError:
-        raise ConfigurationError(
-            f"message {message_id[:50]!a}: an id, name or key has half a surrogate pair in it, which is no text"
-        ) from None
-    if size > MAX_KEY_BYTES:
-        raise ConfigurationError(f"message {message_id[:50]}: an id, name or key is longer than {MAX_KEY_BYTES} bytes")
+def _check_names(names: Sequence[str]) -> None:
+    for each in names:
+        check_text("an id, name or key of a message", each)
+        if len(each.encode()) > MAX_KEY_BYTES:
+            raise ConfigurationError(f"message {names[0][:50]}: an id, name or key is longer than {MAX_KEY_BYTES} bytes")
 
 
-def check_claim(lanes: Mapping[Lane, int], limit: int, lease: timedelta) -> None:
-    """Refuse a claim that no bus can answer.
-
-    Raises:
-        ConfigurationError: limit outside 0 to 256, a lease that is not positive or is over 15 minutes, an unknown lane.
-    """
-    if not 0 <= limit <= MAX_CLAIMS:
-        raise ConfigurationError(f"a claim takes 0 to {MAX_CLAIMS} messages, not {limit}")
-    check_lease(lease)
-    for lane, most in lanes.items():
-        if not isinstance(lane, Lane):
-            raise ConfigurationError(f"{lane!r} is not a lane; use Lane.TRANSACTIONAL or Lane.CAMPAIGN")
-        if most < 0:
-            raise ConfigurationError(f"lane {lane.value}: {most} is not a number of messages")
+_TYPES: Mapping[str, tuple[type | tuple[type, ...], str]] = {
+    **dict.fromkeys(("id", "channel", "recipient_id", "template"), (str, "text")),
+    **dict.fromkeys(("idempotency_key", "group"), ((str, NoneType), "text or None")),
+    "body": (bytes, "bytes"),
+    "lane": (Lane, "a lane: Lane.TRANSACTIONAL or Lane.CAMPAIGN"),
+    "max_attempts": (int, "a whole number"),
+}
 
 
-def check_lease(lease: timedelta) -> None:
-    """Refuse a lease that is not positive or is over 15 minutes with a ConfigurationError."""
-    expect("lease", lease, timedelta, "a timedelta, as timedelta(seconds=60)")
-    if not timedelta(0) < lease <= MAX_CLAIM_AGE:
-        raise ConfigurationError(f"a lease lasts more than nothing and at most 15 minutes, not {lease}")
+def _refuse_type(envelope: object) -> NoReturn:
+    expect("enqueue", envelope, Envelope, "envelopes")
+    for name, (kind, what) in _TYPES.items():
+        expect(name, getattr(envelope, name), kind, what)
+    raise ConfigurationError("the body of an envelope is bytes, and max_attempts int, not a class made of them")

@@ -7,8 +7,8 @@ from typing import TypeAlias
 from attrs import field, frozen
 
 from notifykit._backoff import Backoff, exponential, jittered
-from notifykit._checks import named
-from notifykit._claims import MAX_ERROR_BYTES, Claim, Envelope, Reason, check_batch
+from notifykit._checks import named, takes
+from notifykit._claims import MAX_BATCH, MAX_BATCH_BYTES, MAX_ERROR_BYTES, Claim, Envelope, Reason, check_batch
 from notifykit._clock import after, to_utc, to_utc_or_none
 from notifykit._messages import DEFAULT_MAX_ATTEMPTS, Lane, attempts_in_range
 from notifykit.errors import (
@@ -35,6 +35,7 @@ __all__ = [
     "check_settlements",
     "decide",
     "describe",
+    "most_at_once",
 ]
 
 
@@ -56,7 +57,7 @@ class Retry:
 
     due_at: datetime = field(converter=to_utc)
     error: str = field(default="", converter=_shortened)
-    progress: bytes = field(default=b"", repr=False)
+    progress: bytes = field(default=b"", repr=False, validator=takes(bytes, "bytes"))
     then: tuple[Envelope, ...] = ()
 
 
@@ -65,14 +66,14 @@ class Release:
     """Not tried after all: the attempt is given back; to its old place, or to *due_at*. ``progress`` None leaves it as it is."""
 
     due_at: datetime | None = field(default=None, converter=to_utc_or_none)
-    progress: bytes | None = field(default=None, repr=False)
+    progress: bytes | None = field(default=None, repr=False, validator=takes(bytes, "bytes", optional=True))
 
 
 @frozen
 class Bury:
     """A dead letter, now. ``then`` is enqueued in the same step."""
 
-    reason: Reason
+    reason: Reason = field(validator=takes(Reason, "a Reason, as Reason.REJECTED"))
     error: str = field(default="", converter=_shortened)
     then: tuple[Envelope, ...] = ()
 
@@ -88,19 +89,39 @@ class Settlement:
     outcome: Outcome
 
 
-def check_settlements(settlements: Sequence[Settlement]) -> None:
-    """Refuse what ends no claim, and a ``then`` that could not be enqueued.
+def check_settlements(settlements: Sequence[Settlement]) -> bool:
+    """Refuse what ends no claim, too much at once, and a ``then`` that could not be enqueued; return whether any enqueues something.
 
     Raises:
-        ConfigurationError: an outcome that is none; and what :func:`check_batch` raises.
+        ConfigurationError: an outcome that is none, or over 1,000 of them; and what :func:`check_batch` raises, for all that is in
+            any ``then`` together: one call enqueues no more beside what it settles than an ``enqueue`` does.
     """
+    if len(settlements) > MAX_BATCH:
+        raise ConfigurationError(f"one call settles at most {MAX_BATCH} claims, not {len(settlements)}")
+    then: list[Envelope] = []
     for each in settlements:
-        if type(each.outcome) is Ack and not each.outcome.then:
+        outcome = each.outcome
+        if type(outcome) is Ack and not outcome.then:
             continue  # nearly all of them
-        if not isinstance(each.outcome, Ack | Retry | Release | Bury):
-            raise ConfigurationError(f"a claim ends with Ack, Retry, Release or Bury, not with a {type(each.outcome).__name__}")
-        if not isinstance(each.outcome, Release) and each.outcome.then:
-            check_batch(each.outcome.then)
+        if not isinstance(outcome, Ack | Retry | Release | Bury):
+            raise ConfigurationError(f"a claim ends with Ack, Retry, Release or Bury, not with a {type(outcome).__name__}")
+        if not isinstance(outcome, Release):
+            then += outcome.then
+    if then:
+        check_batch(then)
+    return bool(then)
+
+
+def most_at_once(settlements: Sequence[Settlement]) -> int:
+    """Return how many of the *settlements*, from the first one, a call takes: those whose ``then`` go together; at least one."""
+    number = size = 0
+    for place, each in enumerate(settlements):
+        then = () if isinstance(each.outcome, Release) else each.outcome.then
+        number += len(then)
+        size += sum(len(one.body) for one in then)
+        if place and (place >= MAX_BATCH or number > MAX_BATCH or size > MAX_BATCH_BYTES):
+            return place
+    return len(settlements)
 
 
 UnknownPolicy: TypeAlias = str

@@ -51,7 +51,7 @@ class Clock(Protocol):
 
 @frozen
 class Window:
-    """A rate limit's moving window: at most *limit* hits under *key* in any *period*."""
+    """A rate limit's moving window: at most *limit* hits under *key* in any *period*, which is at most a hundred years."""
 
     key: str
     limit: int
@@ -141,8 +141,8 @@ class Bus(ABC):
           after the enqueue even when it has been acked; a message with a taken key is skipped and answered as the duplicate
           of the one that took it. Death, cancelling and purging free the key. Both hold within one call too.
 
-        Raises: PayloadTooLargeError, BusFullError, BusUnavailableError (with ``maybe_done``, repeating with the
-            same envelopes is safe).
+        Raises: PayloadTooLargeError (over 1,000 messages or 4 MiB, or a body over 256 KiB), BusFullError, BusUnavailableError
+            (with ``maybe_done``, repeating with the same envelopes is safe).
         """
 
     @abstractmethod
@@ -158,7 +158,7 @@ class Bus(ABC):
 
         In this order, and for all lanes of the channel, held ones too, at most 1,000 messages each:
 
-        1. *settle*, as :meth:`settle` does.
+        1. *settle*, as :meth:`settle` does, within the same bounds.
         2. Take over leases with ``lease_until <= now``, the earliest first: with its attempts used up, or its 20 take-overs
            in this life already made, the message dies (``CRASH``); else it waits at its old place, claimable at once.
         3. Waiting messages with ``expires_at <= now`` die (``EXPIRED``).
@@ -170,7 +170,7 @@ class Bus(ABC):
 
     @abstractmethod
     async def settle(self, settlements: Sequence[Settlement]) -> Sequence[Settled]:
-        """End claims, all in one step and in the order given; answers in that order.
+        """End claims, at most 1,000 of them, all in one step and in the order given; answers in that order.
 
         A settle with the current token is accepted after the end of the lease too, until another claim took it over; with
         any other token it is STALE, for a message that is not stored GONE, and changes nothing. Neither raises.
@@ -182,6 +182,9 @@ class Bus(ABC):
         * ``Bury``: dead, for its reason.
 
         ``then`` is enqueued in the same step, after the outcome, and only if the message ended with it (not by a Retry that waits).
+        What is in the ``then`` of all settlements together has the limits of one ``enqueue``.
+
+        Raises: ConfigurationError, PayloadTooLargeError; nothing was settled then.
         """
 
     @abstractmethod

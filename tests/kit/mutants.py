@@ -9,12 +9,13 @@ from heapq import heappush
 import anyio
 from attrs import evolve, frozen
 
-from notifykit._claims import MAX_BATCH, MAX_TAKEOVERS, Changed, Claimed, Page, Reason, Settled, State, check_batch
+from notifykit._claims import MAX_BATCH, MAX_TAKEOVERS, Action, Changed, Claimed, Page, Reason, Settled, State, check_batch
 from notifykit._clock import to_ms
 from notifykit._ids import new_id
 from notifykit._messages import Lane
-from notifykit._outcomes import Ack, Release, Retry
+from notifykit._outcomes import Ack, Release, Retry, check_settlements
 from notifykit.buses.memory import MemoryBus
+from notifykit.buses.memory.bus import MemoryLedger
 from notifykit.buses.memory.keys import Holds, Keys
 from notifykit.buses.memory.queue import CLAIMED, WAITING, LaneQueue
 from notifykit.buses.memory.store import MemoryStore
@@ -281,7 +282,7 @@ class TakesOverWhatIsAskedForOnly(MemoryStore):
         return super().claim(channel, lanes, limit, lease, settle)
 
     def _expire(self, place, now):
-        for record in [each for each in self._by_id.values() if each.state == WAITING and 0 < each.expires <= now]:
+        for record in [each for each in self._by_id.values() if each.state == WAITING and each.expires is not None and each.expires <= now]:
             if self._channels[record.envelope.channel] is place and record.envelope.lane in self.asked:
                 self._bury(record, Reason.EXPIRED, "", now)
                 yield record.envelope.id
@@ -296,7 +297,7 @@ class IgnoresExpiry(MemoryStore):
 @caught_by("what_expires_under_a_lease_lives_on")
 class ExpiresUnderALease(MemoryStore):
     def _expire(self, place, now):
-        for record in [each for each in self._by_id.values() if each.state <= CLAIMED and 0 < each.expires <= now]:
+        for record in [each for each in self._by_id.values() if each.state <= CLAIMED and each.expires is not None and each.expires <= now]:
             if self._channels[record.envelope.channel] is place:
                 self._bury(record, Reason.EXPIRED, "", now)
                 yield record.envelope.id
@@ -835,6 +836,69 @@ class BellWithoutMemory(MemoryStore):
         self.bell.ring = forget
 
 
+# what is refused
+
+
+@by_law("an_envelope_of_other_types_is_refused")
+class StoresOtherTypes(MemoryStore):
+    def enqueue(self, envelopes):
+        check_batch([evolve(each, recipient_id=each.recipient_id or "", template=each.template or "") for each in envelopes])
+        with self.lock:
+            return [self._add(each, self.time.now()) for each in envelopes]
+
+
+@by_law("a_change_by_a_word_is_refused")
+class TakesEveryWordForPurge(MemoryStore):
+    def change(self, filter, action, limit=1000, dry_run=False):
+        return super().change(filter, action if isinstance(action, Action) else Action.PURGE, limit, dry_run)
+
+
+@by_law("what_one_settle_enqueues_has_the_bounds_of_an_enqueue")
+class BoundsEachThenByItself(MemoryStore):
+    def settle(self, settlements):
+        check_settlements([evolve(each, outcome=Release()) for each in settlements])
+        return [super(BoundsEachThenByItself, self).settle([each])[0] for each in settlements]
+
+
+@by_law("one_call_settles_at_most_a_thousand")
+class SettlesWithoutBound(MemoryStore):
+    def settle(self, settlements):
+        parts = [settlements[start : start + MAX_BATCH] for start in range(0, len(settlements), MAX_BATCH)]
+        return [answer for part in parts for answer in super(SettlesWithoutBound, self).settle(part)]
+
+
+@by_law("a_claim_that_means_nothing_is_refused")
+class ClaimsOfNoChannel(MemoryStore):
+    def claim(self, channel, lanes, limit, lease, settle=()):
+        return super().claim(channel or "nothing", lanes, limit, lease, settle)
+
+
+@by_law("a_page_that_no_listing_gave_is_refused")
+class ListsFromTheStartBehindNonsense(MemoryStore):
+    def find(self, filter, limit=100, after=None, bodies=False):
+        known = isinstance(after, str) and after.isdigit() and len(after) < 19
+        return super().find(filter, limit, after if known else None, bodies)
+
+
+@by_law("half_a_surrogate_pair_is_refused")
+class FindsNothingUnderHalfAPair(MemoryStore):
+    def get(self, message_id):
+        return super().get(message_id.encode(errors="replace").decode())
+
+
+@by_law("half_a_surrogate_pair_is_refused")
+class HoldsForHalfAReason(MemoryStore):
+    def hold(self, channel, lane, until, reason):
+        super().hold(channel, lane, until, reason.encode(errors="replace").decode())
+
+
+@by_law("what_expired_long_ago_dies")
+class TakesTheEpochForNever(MemoryStore):
+    def _add(self, envelope, now):
+        at_epoch = envelope.expires_at is not None and to_ms(envelope.expires_at) == 0
+        return super()._add(evolve(envelope, expires_at=None) if at_epoch else envelope, now)
+
+
 # hearts
 
 
@@ -923,3 +987,43 @@ class OutlivesAnAbsentBusAlone(MemoryBus):
             tasks.start_soon(beat)
             yield
             tasks.cancel_scope.cancel()
+
+
+# doorbells and ledgers that take what means nothing
+
+
+@heart("a_wait_that_is_no_time_is_refused")
+class NaNIsAtOnce(MemoryBus):
+    async def wait(self, timeout):
+        return await super().wait(0 if timeout != timeout else timeout)
+
+
+def of_ledger(law):
+    def plant(kind):
+        class Bus(MemoryBus):
+            def __init__(self, **settings):
+                super().__init__(**settings)
+                self.ledger = kind(self)
+
+        BY_LAW_ALONE[kind.__name__] = Mutant(MemoryStore, law, bus=Bus)
+        return kind
+
+    return plant
+
+
+@of_ledger("a_key_that_is_no_text_is_refused")
+class ListsNothingUnderHalfAPair(MemoryLedger):
+    async def keys(self, prefix, limit=1000, after=""):
+        return await super().keys(prefix.encode(errors="replace").decode(), limit, after)
+
+
+@of_ledger("a_key_that_is_no_text_is_refused")
+class KeepsHalfAPair(MemoryLedger):
+    async def put(self, key, value, expires_at=None):
+        await super().put(key.encode(errors="replace").decode(), value, expires_at)
+
+
+@of_ledger("a_window_that_means_nothing_is_refused")
+class CutsPeriodsShort(MemoryLedger):
+    async def acquire(self, windows):
+        return await super().acquire([evolve(each, period=min(each.period, timedelta(days=36_525))) for each in windows])

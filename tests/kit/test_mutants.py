@@ -7,7 +7,7 @@ from hypothesis import Phase
 from hypothesis.stateful import run_state_machine_as_test
 from mutants import BY_LAW_ALONE, MUTANTS
 
-from notifykit.testing.conformance import BUS_LAWS, bus_machine, laws_heartbeat
+from notifykit.testing.conformance import BUS_LAWS, LEDGER_LAWS, bus_machine, laws_heartbeat
 from notifykit.testing.conformance.machine import profile
 from tests._figures import figure
 
@@ -19,7 +19,7 @@ def test_a_named_law_catches(name, monkeypatch):
     monkeypatch.setattr(laws_heartbeat, "PATIENCE", 1.0)
     mutant = MUTANTS.get(name) or BY_LAW_ALONE[name]
     with pytest.raises((AssertionError, TimeoutError)):
-        anyio.run(BUS_LAWS[mutant.law], mutant.make)
+        anyio.run({**BUS_LAWS, **LEDGER_LAWS}[mutant.law], mutant.make)
 
 
 def without_a_loop(make):

@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from pathlib import PurePath
 
+from notifykit._bus_checks import check_lease
 from notifykit._checks import expect, named
-from notifykit._claims import check_lease
 from notifykit._outbox import Outbox
 from notifykit._outcomes import RetryPolicy
 from notifykit._plugins import channel_from_url, get_bus

@@ -13,7 +13,7 @@ from notifykit._claims import Claim, Claimed, Reason, Settled
 from notifykit._codec import decode
 from notifykit._limits import channel_windows
 from notifykit._messages import Lane, Message
-from notifykit._outcomes import Ack, Bury, Outcome, Release, Settlement
+from notifykit._outcomes import Ack, Bury, Outcome, Release, Settlement, most_at_once
 from notifykit._suppression import Standing, follow, look_up
 from notifykit._worker.attempt import about, foreign
 from notifykit._worker.bus_health import BusHealth
@@ -128,6 +128,8 @@ class ChannelLoop:
         room, room_at = await self._room()
         ended, self._ended = self._ended, []
         settlements = [Settlement(each.claim, each.outcome) for each in ended]
+        most = most_at_once(settlements)
+        settlements, ended, self._ended = settlements[:most], ended[:most], ended[most:]
         try:
             if any(room.values()):
                 found = await self._claim(room, settlements)
@@ -289,14 +291,15 @@ class ChannelLoop:
             outcome = await self._sender.cut_short(work.claim, work.message)
             self._ended.append(self._conclusion(work.claim, outcome, "shutdown", work.message))
         self._in_flight.clear()
-        ended, self._ended = self._ended, []
-        if not ended:
-            return
-        try:
-            settled = await self._sender.bus.settle([Settlement(each.claim, each.outcome) for each in ended])
-        except BusError as error:
-            for each in ended:
-                known = about(each.message) if each.message else {"message_id": each.claim.envelope.id, "channel": self.name}
-                _log.warning("a claim of channel %s is left to its lease, the bus being away: %s", self.name, error, extra=known)
-        else:
-            self._tell(ended, tuple(settled))
+        while self._ended:
+            settlements = [Settlement(each.claim, each.outcome) for each in self._ended]
+            most = most_at_once(settlements)
+            ended, self._ended = self._ended[:most], self._ended[most:]
+            try:
+                settled = await self._sender.bus.settle(settlements[:most])
+            except BusError as error:
+                for each in ended:
+                    known = about(each.message) if each.message else {"message_id": each.claim.envelope.id, "channel": self.name}
+                    _log.warning("a claim of channel %s is left to its lease, the bus being away: %s", self.name, error, extra=known)
+            else:
+                self._tell(ended, tuple(settled))

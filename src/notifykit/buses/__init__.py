@@ -3,7 +3,9 @@
 Envelopes, claims, outcomes and answers, the limits, and the checks that refuse what no bus may take.
 """
 
+from notifykit._bus_checks import check_change, check_claim, check_find, check_hold, check_id, check_lease, check_timeout
 from notifykit._claims import (
+    MAX_ATTEMPTS,
     MAX_BATCH,
     MAX_BATCH_BYTES,
     MAX_BODY_BYTES,
@@ -30,13 +32,12 @@ from notifykit._claims import (
     Stats,
     StoredMessage,
     check_batch,
-    check_claim,
-    check_lease,
 )
 from notifykit._clock import SystemClock
 from notifykit._outcomes import Ack, Bury, Outcome, Release, Retry, Settlement, check_settlements
 
 __all__ = [
+    "MAX_ATTEMPTS",
     "MAX_BATCH",
     "MAX_BATCH_BYTES",
     "MAX_BODY_BYTES",
@@ -70,7 +71,12 @@ __all__ = [
     "StoredMessage",
     "SystemClock",
     "check_batch",
+    "check_change",
     "check_claim",
+    "check_find",
+    "check_hold",
+    "check_id",
     "check_lease",
     "check_settlements",
+    "check_timeout",
 ]

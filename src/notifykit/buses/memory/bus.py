@@ -12,6 +12,7 @@ import anyio
 from anyio.lowlevel import checkpoint
 from attrs import frozen
 
+from notifykit._bus_checks import check_timeout, check_ttl
 from notifykit._claims import (
     Action,
     Changed,
@@ -91,8 +92,7 @@ class MemoryBus(Bus):
         campaign_after: int | None = None,
         capacity: int | None = None,
     ) -> None:
-        if idempotency_ttl < timedelta(0):
-            raise ConfigurationError("idempotency_ttl must not be negative")
+        check_ttl(idempotency_ttl)
         if campaign_after is not None and campaign_after < 1:
             raise ConfigurationError("campaign_after must be at least 1, or None")
         if capacity is not None and capacity < 1:
@@ -222,6 +222,7 @@ class MemoryBus(Bus):
 
     async def wait(self, timeout: float) -> bool:
         """Sleep until this task has not yet looked at what came, or something falls due, at most *timeout* seconds."""
+        check_timeout(timeout)
         await checkpoint()
         store = self.opened()
         with store.lock:

@@ -4,8 +4,8 @@ import threading
 from collections.abc import Iterator, Sequence
 from itertools import islice
 
+from notifykit._bus_checks import check_change
 from notifykit._claims import Action, Changed, Filter
-from notifykit.buses.memory.checks import check_limit
 from notifykit.buses.memory.doorbell import Doorbell
 from notifykit.buses.memory.keys import Keys
 from notifykit.buses.memory.queue import DEAD, WAITING, ChannelQueue, Record
@@ -28,7 +28,7 @@ class Changing:
 
     def change(self, filter: Filter, action: Action, limit: int = 1000, dry_run: bool = False) -> Changed:
         """As ``Bus.change``."""
-        check_limit(limit)
+        check_change(filter, action, limit)
         with self.lock:
             now = self.time.now()
             records = list(islice((each for each in self._found(filter, now) if _is_for(action, each, now)), limit))
@@ -59,8 +59,8 @@ class Changing:
         self._count(old, "replayed")
         record = self._anew(old, now)
         record.replays = old.replays + 1
-        if record.expires <= now:
-            record.expires = 0
+        if record.expires is not None and record.expires <= now:
+            record.expires = None
         self._keys.take(record.envelope.idempotency_key, record.envelope.id, now)
         self._wait(old, record, now)
 

@@ -3,20 +3,17 @@
 from bisect import bisect_right
 from collections import deque
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from sys import maxsize
 
-from notifykit._claims import MAX_BATCH, MAX_KEY_BYTES
+from notifykit._bus_checks import check_fact, check_keys, check_listing, check_windows
 from notifykit._clock import from_ms, to_ms, to_utc_or_none
 from notifykit.abc import Room, Window
 from notifykit.buses.memory.store import MemoryStore
-from notifykit.errors import ConfigurationError, PayloadTooLargeError
+from notifykit.buses.memory.time import ms
 
-__all__ = ["MAX_VALUE_BYTES", "MemoryFacts"]
+__all__ = ["MemoryFacts"]
 
-MAX_VALUE_BYTES = 4 * 1024
-"""Bytes of one value in a ledger."""
-_MS = timedelta(milliseconds=1)
 _SLACK = 256
 
 
@@ -34,17 +31,14 @@ class MemoryFacts:
 
     def get(self, keys: Sequence[str]) -> Mapping[str, bytes]:
         """As ``Ledger.get``."""
+        check_listing(keys)
         with self._store.lock:
             now = self._store.time.now()
             return {key: value for key in keys if (value := self._value(key, now)) is not None}
 
     def put(self, key: str, value: bytes | None, expires_at: datetime | None = None) -> None:
         """As ``Ledger.put``."""
-        _check_key(key)
-        if value is not None and len(value) > MAX_VALUE_BYTES:
-            raise PayloadTooLargeError(
-                f"a ledger's value has {len(value)} bytes; at most {MAX_VALUE_BYTES}", size=len(value), limit=MAX_VALUE_BYTES
-            )
+        check_fact(key, value)
         end = to_utc_or_none(expires_at)
         with self._store.lock:
             if value is None:
@@ -56,8 +50,7 @@ class MemoryFacts:
 
     def keys(self, prefix: str, limit: int = 1000, after: str = "") -> Sequence[str]:
         """As ``Ledger.keys``."""
-        if not 0 <= limit <= MAX_BATCH:
-            raise ConfigurationError(f"one call lists 0 to {MAX_BATCH} keys, not {limit}")
+        check_keys(prefix, limit, after)
         with self._store.lock:
             now = self._store.time.now()
             if not self._is_sorted:
@@ -74,7 +67,7 @@ class MemoryFacts:
 
     def acquire(self, windows: Sequence[Window]) -> datetime | None:
         """As ``Ledger.acquire``."""
-        _check_windows(windows)
+        check_windows(windows)
         with self._store.lock:
             now = self._store.time.now()
             free_at = max((self._free_at(each, now) for each in windows), default=0)
@@ -87,7 +80,7 @@ class MemoryFacts:
 
     def room(self, windows: Sequence[Window]) -> Room:
         """As ``Ledger.room``."""
-        _check_windows(windows)
+        check_windows(windows)
         with self._store.lock:
             now = self._store.time.now()
             places = min((max(0, each.limit - self._count(each, now)) for each in windows), default=maxsize)
@@ -101,13 +94,13 @@ class MemoryFacts:
     def _recent(self, window: Window, now: int) -> deque[int]:
         """Return the hits of the window's key, without those that no window of it can see any more."""
         hits = self._hits.setdefault(window.key, deque())
-        longest = self._longest[window.key] = max(_ms(window.period), self._longest.get(window.key, 0))
+        longest = self._longest[window.key] = max(ms(window.period), self._longest.get(window.key, 0))
         while hits and hits[0] + longest <= now:
             hits.popleft()
         return hits
 
     def _count(self, window: Window, now: int) -> int:
-        hits, period = self._recent(window, now), _ms(window.period)
+        hits, period = self._recent(window, now), ms(window.period)
         if not hits or hits[0] + period > now:
             return len(hits)
         return sum(1 for hit in hits if hit + period > now)
@@ -115,7 +108,7 @@ class MemoryFacts:
     def _free_at(self, window: Window, now: int) -> int:
         """Return when the window has room for one more, 0 if it has."""
         hits = self._recent(window, now)
-        return 0 if len(hits) < window.limit else hits[-window.limit] + _ms(window.period)
+        return 0 if len(hits) < window.limit else hits[-window.limit] + ms(window.period)
 
     def _sweep(self) -> None:
         """Forget what is over, each time that the ledger has doubled: little work for each call, and no growth for ever."""
@@ -127,19 +120,3 @@ class MemoryFacts:
         self._longest = {key: self._longest[key] for key in self._hits}
         self._is_sorted = False
         self._swept = max(_SLACK, len(self._values) + len(self._hits))
-
-
-def _ms(period: timedelta) -> int:
-    return -(-period // _MS)
-
-
-def _check_key(key: str) -> None:
-    if not key or len(key.encode(errors="replace")) > MAX_KEY_BYTES:
-        raise ConfigurationError(f"a ledger's key has 1 to {MAX_KEY_BYTES} bytes")
-
-
-def _check_windows(windows: Sequence[Window]) -> None:
-    for each in windows:
-        _check_key(each.key)
-        if each.limit < 1 or each.period <= timedelta(0):
-            raise ConfigurationError("a rate window takes at least one hit in a period longer than nothing")

@@ -32,7 +32,7 @@ class Record:
     progress: bytes = b""
     awaits_expiry: bool = False
 
-    def __init__(self, envelope: Envelope, seq: int, due: int, expires: int) -> None:
+    def __init__(self, envelope: Envelope, seq: int, due: int, expires: int | None) -> None:
         self.envelope: Envelope = envelope
         self.seq = seq
         self.due = due
@@ -130,7 +130,7 @@ class ChannelQueue:
 
     def await_expiry(self, record: Record) -> None:
         """Note when a waiting record expires, if it does."""
-        if record.expires and not record.awaits_expiry:
+        if record.expires is not None and not record.awaits_expiry:
             record.awaits_expiry = True
             heappush(self._expiries, (record.expires, record.seq, record))
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from itertools import islice
 
+from notifykit._bus_checks import check_claim, check_find, check_hold, check_id, check_lease
 from notifykit._claims import (
     MAX_BATCH,
     MAX_CLAIM_AGE,
@@ -23,22 +24,19 @@ from notifykit._claims import (
     Stats,
     StoredMessage,
     check_batch,
-    check_claim,
-    check_lease,
 )
-from notifykit._clock import from_ms, to_ms, to_utc_or_none
+from notifykit._clock import from_ms, to_ms
 from notifykit._messages import Lane
-from notifykit._outcomes import Ack, Bury, Outcome, Release, Retry, Settlement
+from notifykit._outcomes import Ack, Bury, Outcome, Release, Retry, Settlement, check_settlements
 from notifykit.abc import Clock
 from notifykit.buses._twins import twin
 from notifykit.buses.memory.changing import Changing
-from notifykit.buses.memory.checks import check_limit, check_settlements, ms, seq_behind
 from notifykit.buses.memory.doorbell import Doorbell
 from notifykit.buses.memory.keys import FOREVER_MS, Holds, Keys
 from notifykit.buses.memory.queue import CLAIMED, DEAD, WAITING, ChannelQueue, LaneQueue, Record
-from notifykit.buses.memory.time import StoreTime
+from notifykit.buses.memory.time import StoreTime, ms
 from notifykit.buses.memory.views import look, matches, put_envelope, survey
-from notifykit.errors import BusFullError, ConfigurationError
+from notifykit.errors import BusFullError
 
 __all__ = ["MemoryStore"]
 
@@ -81,7 +79,7 @@ class MemoryStore(Changing):
 
     def claim(self, channel: str, lanes: Mapping[Lane, int], limit: int, lease: timedelta, settle: Sequence[Settlement] = ()) -> Claimed:
         """As ``Bus.claim``."""
-        check_claim(lanes, limit, lease)
+        check_claim(channel, lanes, limit, lease)
         check_settlements(settle)
         with self.lock:
             now = self.time.now()
@@ -115,14 +113,14 @@ class MemoryStore(Changing):
 
     def get(self, message_id: str) -> StoredMessage | None:
         """As ``Bus.get``."""
+        check_id(message_id)
         with self.lock:
             record = self._by_id.get(message_id)
             return None if record is None else look(record, self.time.now(), bodies=True)
 
     def find(self, filter: Filter, limit: int = 100, after: str | None = None, bodies: bool = False) -> Page:
         """As ``Bus.find``."""
-        check_limit(limit)
-        start = seq_behind(after)
+        start = check_find(filter, limit, after)
         with self.lock:
             now = self.time.now()
             records = list(islice(self._found(filter, now, start), limit + 1))
@@ -132,9 +130,7 @@ class MemoryStore(Changing):
 
     def hold(self, channel: str, lane: Lane | None, until: datetime | None, reason: str) -> None:
         """As ``Bus.hold``."""
-        if not channel or not (lane is None or isinstance(lane, Lane)):
-            raise ConfigurationError("a hold needs a channel's name, and a Lane or None for all of them")
-        end = to_utc_or_none(until)
+        end = check_hold(channel, lane, until, reason)
         with self.lock:
             self._holds.put(channel, lane, end, reason)
             self.bell.ring()
@@ -182,7 +178,7 @@ class MemoryStore(Changing):
         due_at, expires_at = envelope.due_at, envelope.expires_at
         due = now if due_at is None else max(now, to_ms(due_at))
         self._seq = seq = self._seq + 1
-        record = Record(envelope, seq, due, 0 if expires_at is None else to_ms(expires_at))
+        record = Record(envelope, seq, due, None if expires_at is None else to_ms(expires_at))
         self._by_id[message_id] = self._by_seq[seq] = record
         if key is not None:
             self._keys.take(key, message_id, now)

@@ -4,12 +4,17 @@ from datetime import UTC, datetime, timedelta
 
 from notifykit.abc import Clock
 
-__all__ = ["StoreTime"]
+__all__ = ["StoreTime", "ms"]
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MS = timedelta(milliseconds=1)
 _JUMP_MS = 1_000
 """A step of the clock that is longer than this, against the monotonic one, is no drift."""
+
+
+def ms(duration: timedelta) -> int:
+    """Return whole milliseconds, rounded up."""
+    return -(-duration // _MS)
 
 
 class StoreTime:

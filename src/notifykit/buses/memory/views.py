@@ -23,7 +23,7 @@ def put_envelope(record: Record, due_at: datetime, body: bool = True) -> Envelop
         old.channel,
         old.lane,
         due_at,
-        old.expires_at if record.expires else None,
+        None if record.expires is None else old.expires_at,
         old.max_attempts,
         old.idempotency_key,
         old.group,

@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 from redis import exceptions
 
+from notifykit._bus_checks import check_change, check_claim, check_find, check_hold, check_id, check_lease, check_timeout, check_ttl
 from notifykit._claims import (
     Action,
     Changed,
@@ -22,19 +23,16 @@ from notifykit._claims import (
     Stats,
     StoredMessage,
     check_batch,
-    check_claim,
-    check_lease,
 )
-from notifykit._clock import to_ms, to_utc_or_none
+from notifykit._clock import to_ms
 from notifykit._messages import Lane
-from notifykit._outcomes import Release, Settlement
+from notifykit._outcomes import Release, Settlement, check_settlements
 from notifykit.abc import Bus, Clock
 from notifykit.buses._bell import Bell
 from notifykit.buses._heartbeat import beating
 from notifykit.buses._owner import Owner
 from notifykit.buses.redis import _reading as reading
 from notifykit.buses.redis import _writing as writing
-from notifykit.buses.redis._checks import check_filter, check_limit, check_settlements, is_text, seq_behind
 from notifykit.buses.redis._context import Context
 from notifykit.buses.redis._doorbell import Doorbell
 from notifykit.buses.redis._faults import fault
@@ -94,8 +92,7 @@ class RedisBus(Shard):
             self._durability = Durability(durability)
         except ValueError:
             raise ConfigurationError("durability is 'server', 'replicated' or 'fsync'") from None
-        if idempotency_ttl < timedelta(0):
-            raise ConfigurationError("idempotency_ttl must not be negative")
+        check_ttl(idempotency_ttl)
         if campaign_after is not None and campaign_after < 1:
             raise ConfigurationError("campaign_after must be at least 1, or None")
         if replicas < 1:
@@ -224,32 +221,28 @@ class RedisBus(Shard):
 
     async def get(self, message_id: str) -> StoredMessage | None:
         """Return one message."""
-        if not message_id or not is_text(message_id):
+        check_id(message_id)
+        if not message_id:
             return None
         found: StoredMessage | None = await self.call(Operation(lambda context: reading.get(context, message_id)))
         return found
 
     async def find(self, filter: Filter, limit: int = 100, after: str | None = None, bodies: bool = False) -> Page:
         """List messages."""
-        start = seq_behind(after)
-        check_limit(limit)
-        check_filter(filter)
+        start = check_find(filter, limit, after)
         page: Page = await self.call(Operation(lambda context: reading.find(context, filter, limit, start, bodies)), weight=limit + 1)
         return page
 
     async def change(self, filter: Filter, action: Action, limit: int = 1000, dry_run: bool = False) -> Changed:
         """Replay, purge or cancel."""
-        check_limit(limit)
-        check_filter(filter)
+        check_change(filter, action, limit)
         operation = Operation(lambda context: reading.change(context, filter, action, limit, dry_run))
         changed: Changed = await self.call(operation, weight=limit + 1)
         return changed
 
     async def hold(self, channel: str, lane: Lane | None, until: datetime | None, reason: str) -> None:
         """Hand out nothing for a while."""
-        if not channel or not (lane is None or isinstance(lane, Lane)) or not is_text(channel + reason):
-            raise ConfigurationError("a hold needs a channel's name, and a Lane or None for all of them")
-        end = to_utc_or_none(until)
+        end = check_hold(channel, lane, until, reason)
         await self.call(Operation(lambda context: writing.hold(context, channel, lane, end, reason)))
 
     async def holds(self) -> Sequence[Hold]:
@@ -264,6 +257,7 @@ class RedisBus(Shard):
 
     async def wait(self, timeout: float) -> bool:
         """Sleep until the doorbell rings, or something falls due of which a claim told this bus."""
+        check_timeout(timeout)
         if not self._owner.is_open:
             raise BusClosedError
         return await wait_for(self._bell, [self.doorbell], [self.foresight], timeout)
@@ -273,18 +267,13 @@ def enqueuing(envelopes: Sequence[Envelope]) -> Operation:
     """Return the operation that stores *envelopes*; what cannot be stored is refused here."""
     check_batch(envelopes)
     rows = [packed(each) for each in envelopes]
-    for each in envelopes:
-        if not is_text(each.id):
-            raise ConfigurationError("a message's id has half a surrogate pair in it, which is no text")
     return Enqueue(lambda context: writing.enqueue(context, envelopes, rows), envelopes, rows, sum(map(len, rows)))
 
 
 def claiming(channel: str, lanes: Mapping[Lane, int], limit: int, lease: timedelta, settlements: Sequence[Settlement] = ()) -> Operation:
     """Return the operation that claims."""
-    check_claim(lanes, limit, lease)
+    check_claim(channel, lanes, limit, lease)
     check_settlements(settlements)
-    if not channel or not is_text(channel):
-        raise ConfigurationError("a claim needs a channel's name")
     return Operation(lambda context: writing.claim(context, channel, lanes, limit, lease, settlements))
 
 

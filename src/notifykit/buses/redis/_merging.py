@@ -6,7 +6,6 @@ from typing import TypeVar
 from attrs import asdict, evolve
 
 from notifykit._claims import Claim, Counters, Depth, Page, Stats
-from notifykit.buses.redis._checks import seq_behind
 
 __all__ = ["after_of", "in_order", "merged_page", "merged_stats", "parted", "split", "token_of"]
 
@@ -46,9 +45,9 @@ def token_of(claim: Claim) -> tuple[int | None, Claim]:
     return int(shard), evolve(claim, token=token)
 
 
-def after_of(after: str | None, shard: int, of: int) -> str | None:
+def after_of(after: int, shard: int, of: int) -> str | None:
     """Return behind which place one shard is to go on, where the whole goes on behind *after*."""
-    behind = (seq_behind(after) - shard) // of
+    behind = (after - shard) // of
     return str(behind) if behind > 0 else None
 
 
@@ -80,7 +79,7 @@ def _merged(several: Sequence[Mapping[K, T]], both: Callable[[T, T], T]) -> dict
 
 
 def _both_depths(one: Depth, other: Depth) -> Depth:
-    oldest = max(filter(None, (one.oldest_ready, other.oldest_ready)), default=one.oldest_ready or other.oldest_ready)
+    oldest = max((each for each in (one.oldest_ready, other.oldest_ready) if each is not None), default=None)
     return Depth(one.ready + other.ready, one.scheduled + other.scheduled, one.claimed + other.claimed, one.dead + other.dead, oldest)
 
 

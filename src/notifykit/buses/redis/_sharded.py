@@ -14,6 +14,7 @@ from zlib import crc32
 import anyio
 from attrs import evolve
 
+from notifykit._bus_checks import check_change, check_claim, check_find, check_lease, check_timeout
 from notifykit._claims import (
     Action,
     Changed,
@@ -29,15 +30,12 @@ from notifykit._claims import (
     Stats,
     StoredMessage,
     check_batch,
-    check_claim,
-    check_lease,
 )
 from notifykit._messages import Lane
-from notifykit._outcomes import Settlement
+from notifykit._outcomes import Settlement, check_settlements
 from notifykit.abc import Bus, Ledger
 from notifykit.buses._bell import Bell
 from notifykit.buses._heartbeat import beating
-from notifykit.buses.redis._checks import check_filter, check_limit, check_settlements
 from notifykit.buses.redis._harvest import Harvest
 from notifykit.buses.redis._merging import after_of, in_order, merged_page, merged_stats, parted, split, token_of
 from notifykit.buses.redis._shard import Shard
@@ -155,7 +153,7 @@ class ShardedRedisBus(Bus):
     ) -> Claimed:
         """Settle, then hand out what is ready: of every shard the transactional lane first. Each shard has its turn to be asked first."""
         self._check_open()
-        check_claim(lanes, limit, lease)
+        check_claim(channel, lanes, limit, lease)
         check_settlements(settle)
         self._bell.look()
         endings = parted(map(self._at_home, settle), lambda pair: pair[0])
@@ -201,16 +199,15 @@ class ShardedRedisBus(Bus):
 
     async def find(self, filter: Filter, limit: int = 100, after: str | None = None, bodies: bool = False) -> Page:
         """List messages; those of one shard in the order of their arrival there."""
-        check_limit(limit)
-        check_filter(filter)
-        behind = [after_of(after, number, len(self.shards)) for number in range(len(self.shards))]
+        whole = check_find(filter, limit, after)
+        behind = [after_of(whole, number, len(self.shards)) for number in range(len(self.shards))]
         pages = await self._everywhere(lambda shard, number: shard.find(filter, limit, behind[number], bodies))
         return merged_page([pages[number] for number in range(len(self.shards))], limit)
 
     async def change(self, filter: Filter, action: Action, limit: int = 1000, dry_run: bool = False) -> Changed:
         """Replay, purge or cancel the first *limit*, one shard after the other."""
         self._check_open()
-        check_limit(limit)
+        check_change(filter, action, limit)
         ids: list[str] = []
         refused: list[str] = []
         for shard in self.shards:
@@ -234,6 +231,7 @@ class ShardedRedisBus(Bus):
 
     async def wait(self, timeout: float) -> bool:
         """Sleep until a doorbell rings, or something falls due of which a claim told this bus."""
+        check_timeout(timeout)
         self._check_open()
         return await wait_for(self._bell, [each.doorbell for each in self.shards], [each.foresight for each in self.shards], timeout)
 

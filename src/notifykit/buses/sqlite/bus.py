@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Self, cast
 
+from notifykit._bus_checks import check_change, check_claim, check_find, check_hold, check_id, check_lease, check_timeout, check_ttl
 from notifykit._claims import (
     Action,
     Changed,
@@ -21,12 +22,10 @@ from notifykit._claims import (
     Stats,
     StoredMessage,
     check_batch,
-    check_claim,
-    check_lease,
 )
-from notifykit._clock import SystemClock, to_ms, to_utc
+from notifykit._clock import SystemClock, to_ms
 from notifykit._messages import Lane
-from notifykit._outcomes import Settlement
+from notifykit._outcomes import Settlement, check_settlements
 from notifykit._urls import parse_url
 from notifykit.abc import Bus, Clock
 from notifykit.buses._bell import Bell
@@ -79,8 +78,7 @@ class SQLiteBus(Bus):
     ) -> None:
         if durability not in ("full", "normal"):
             raise ConfigurationError(f"durability is 'full' or 'normal', not {durability!r}")
-        if idempotency_ttl < timedelta(0):
-            raise ConfigurationError("idempotency_ttl must not be negative")
+        check_ttl(idempotency_ttl)
         if campaign_after is not None and campaign_after < 1:
             raise ConfigurationError("campaign_after must be at least 1, or None")
         self.path: Path = checks.path(path)
@@ -171,24 +169,25 @@ class SQLiteBus(Bus):
 
     async def get(self, message_id: str) -> StoredMessage | None:
         """Return one message."""
+        check_id(message_id)
         return cast("StoredMessage | None", await self._call(query.get, message_id, writes=False))
 
     async def find(self, filter: Filter, limit: int = 100, after: str | None = None, bodies: bool = False) -> Page:
         """List messages."""
-        checks.limit(limit)
-        return cast("Page", await self._call(query.find, filter, limit, checks.seq(after), bodies, writes=False))
+        behind = check_find(filter, limit, after)
+        return cast("Page", await self._call(query.find, filter, limit, behind, bodies, writes=False))
 
     async def change(self, filter: Filter, action: Action, limit: int = 1000, dry_run: bool = False) -> Changed:
         """Replay, purge or cancel."""
-        checks.limit(limit)
+        check_change(filter, action, limit)
         answer = await self._call(query.change, filter, action, limit, dry_run, writes=not dry_run, durable=True, weight=limit)
         return cast("Changed", answer)
 
     async def hold(self, channel: str, lane: Lane | None, until: datetime | None, reason: str) -> None:
         """Hand out nothing for a while."""
-        checks.hold(channel, lane)
-        end = None if until is None else to_ms(to_utc(until))
-        await self._call(hold, channel, None if lane is None else LANE_NUMBERS[lane], end, reason, durable=True)
+        end = check_hold(channel, lane, until, reason)
+        number = None if lane is None else LANE_NUMBERS[lane]
+        await self._call(hold, channel, number, None if end is None else to_ms(end), reason, durable=True)
 
     async def holds(self) -> Sequence[Hold]:
         """Return the holds that are not over."""
@@ -200,6 +199,7 @@ class SQLiteBus(Bus):
 
     async def wait(self, timeout: float) -> bool:
         """Sleep until something may have come, or falls due, at most *timeout* seconds."""
+        check_timeout(timeout)
         heard, rings = self._bell.heard(), self._bell.rings  # before anything is asked: closing rings, too
         moment = await self._call(next_moment, writes=False)
         self._nudges.listen()
@@ -233,8 +233,8 @@ def enqueueing(envelopes: Sequence[Envelope]) -> Operation:
 
 def claiming(channel: str, lanes: Mapping[Lane, int], limit: int, lease: timedelta, settlements: Sequence[Settlement]) -> Operation:
     """Return the operation that settles and claims."""
-    check_claim(lanes, limit, lease)
-    durable = checks.settlements(settlements)
+    check_claim(channel, lanes, limit, lease)
+    durable = check_settlements(settlements)
     numbers = {LANE_NUMBERS[lane]: most for lane, most in lanes.items()}
     return Operation(claim, channel, numbers, limit, checks.ms(lease), list(settlements), durable=durable)
 
@@ -246,5 +246,5 @@ def unclaiming(claimed: Claimed) -> Operation | None:
 
 def settling(settlements: Sequence[Settlement]) -> Operation:
     """Return the operation that ends claims."""
-    durable = checks.settlements(settlements)
+    durable = check_settlements(settlements)
     return Operation(settle.settle, list(settlements), durable=durable, joins=True)

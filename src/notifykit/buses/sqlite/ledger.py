@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import cast
 
+from notifykit._bus_checks import check_fact, check_keys, check_listing
 from notifykit._clock import from_ms, to_ms, to_utc
 from notifykit.abc import Ledger, Room, Window
 from notifykit.buses._owner import Owner
@@ -21,17 +22,18 @@ class SQLiteLedger(Ledger):
 
     async def get(self, keys: Sequence[str]) -> Mapping[str, bytes]:
         """Return what is there."""
+        check_listing(keys)
         return cast("Mapping[str, bytes]", await self._owner.call(Operation(facts.get, list(keys), writes=False)))
 
     async def put(self, key: str, value: bytes | None, expires_at: datetime | None = None) -> None:
         """Store or remove a value."""
-        checks.fact(key, value)
+        check_fact(key, value)
         end = None if expires_at is None else to_ms(to_utc(expires_at))
         await self._owner.call(Operation(facts.put, key, value, end, durable=True))
 
     async def keys(self, prefix: str, limit: int = 1000, after: str = "") -> Sequence[str]:
         """List keys."""
-        checks.keys_limit(limit)
+        check_keys(prefix, limit, after)
         return cast("Sequence[str]", await self._owner.call(Operation(facts.keys, prefix, limit, after, writes=False)))
 
     async def acquire(self, windows: Sequence[Window]) -> datetime | None:

@@ -1,6 +1,6 @@
 """Laws of a bus: leases, take-overs, crashes, expiry, and claims that are not current."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 from notifykit._claims import MAX_CLAIM_AGE, MAX_TAKEOVERS, Extended, Reason, Settled, State
 from notifykit._outcomes import Ack, Bury, Release, Retry, Settlement
@@ -128,6 +128,19 @@ async def what_expires_while_waiting_dies(make: MakeStore) -> None:
         message = await stand.message("a")
         assert (message.state, message.reason, message.attempts) == (State.DEAD, Reason.EXPIRED, 0)
         assert (await stand.put("b", idempotency_key="k"))[0].duplicate_of is None
+
+
+@bus_law()
+async def what_expired_long_ago_dies(make: MakeStore) -> None:
+    """An expires_at at the very beginning of the epoch, or before it, is a time as any other: the message dies at the next claim."""
+    async with fresh(make) as stand:
+        epoch = datetime(1970, 1, 1, tzinfo=UTC)
+        await stand.put("at", expires_at=epoch)
+        await stand.put("after", expires_at=epoch + MS)
+        await stand.put("before", expires_at=epoch - MS)
+        found = await stand.take()
+        assert (ids(found), set(found.dead)) == ([], {"at", "after", "before"})
+        assert (await stand.message("at")).envelope.expires_at == epoch
 
 
 @bus_law()

@@ -1,6 +1,8 @@
 """Laws of a bus's ledger: facts with an end, and rate windows that are never overdrawn."""
 
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
+from typing import cast
 
 import anyio
 import anyio.to_thread
@@ -8,9 +10,11 @@ import anyio.to_thread
 from notifykit.abc import Ledger, Room, Window
 from notifykit.errors import ConfigurationError, PayloadTooLargeError
 from notifykit.testing.conformance._law import ledger_law
-from notifykit.testing.conformance._stand import SECOND, MakeStore, fresh, refuses
+from notifykit.testing.conformance._stand import MS, SECOND, MakeStore, fresh, refuses
 
 __all__: list[str] = []
+
+CENTURY = timedelta(days=36_525)
 
 
 @ledger_law()
@@ -159,13 +163,39 @@ async def room_takes_nothing(make: MakeStore) -> None:
 
 @ledger_law()
 async def a_window_that_means_nothing_is_refused(make: MakeStore) -> None:
-    """A limit below one, or a period that is not positive, is a ConfigurationError."""
+    """A limit that is no whole number from one, or a period that is not positive or over a hundred years, is a ConfigurationError."""
     async with fresh(make) as stand:
-        for window in (Window("w", 0, SECOND), Window("w", -1, SECOND), Window("w", 1, timedelta(0)), Window("w", 1, -SECOND)):
+        limits = [Window("w", limit, SECOND) for limit in (0, -1, 10**30, cast("int", 1.5), cast("int", True))]
+        periods = [Window("w", 1, period) for period in (timedelta(0), -SECOND, CENTURY + MS, timedelta.max, cast("timedelta", 60))]
+        for window in (*limits, *periods):
             async with refuses(ConfigurationError, stand):
                 await stand.ledger.acquire([window])
             async with refuses(ConfigurationError, stand):
                 await stand.ledger.room([window])
+        longest = Window("longest", 1, CENTURY)
+        assert await stand.ledger.acquire([longest]) is None
+        assert await stand.ledger.acquire([longest]) == stand.clock.now() + CENTURY
+
+
+@ledger_law()
+async def a_key_that_is_no_text_is_refused(make: MakeStore) -> None:
+    """Half a surrogate pair is neither stored, looked up, listed nor counted: a ConfigurationError."""
+    async with fresh(make) as stand:
+        await stand.ledger.put("a", b"1")
+        ledger, half = stand.ledger, "half of a pair: \ud800"
+        operations: list[Callable[[], Awaitable[object]]] = [
+            lambda: ledger.get(["a", half]),
+            lambda: ledger.put(half, b"1"),
+            lambda: ledger.put(half, None),
+            lambda: ledger.keys(half),
+            lambda: ledger.keys("", after=half),
+            lambda: ledger.acquire([Window(half, 1, SECOND)]),
+            lambda: ledger.room([Window(half, 1, SECOND)]),
+        ]
+        for operation in operations:
+            async with refuses(ConfigurationError, stand):
+                await operation()
+        assert list(await ledger.keys("")) == ["a"]
 
 
 @ledger_law(needs="shared")

@@ -30,9 +30,14 @@ from notifykit.buses import (
     StoredMessage,
     SystemClock,
     check_batch,
+    check_change,
     check_claim,
+    check_find,
+    check_hold,
+    check_id,
     check_lease,
     check_settlements,
+    check_timeout,
 )
 from notifykit.errors import BusClosedError, BusUnavailableError, ConfigurationError
 
@@ -79,7 +84,7 @@ class FileBus(Bus):
     async def claim(
         self, channel: str, lanes: Mapping[Lane, int], limit: int, lease: timedelta, settle: Sequence[Settlement] = ()
     ) -> Claimed:
-        check_claim(lanes, limit, lease)
+        check_claim(channel, lanes, limit, lease)
         check_settlements(settle)
         return await self._do(lambda queue: queue.claim(channel, lanes, limit, lease, settle), heard=True)
 
@@ -92,31 +97,27 @@ class FileBus(Bus):
         return await self._do(lambda queue: queue.extend(claims, lease, progress))
 
     async def get(self, message_id: str) -> StoredMessage | None:
+        check_id(message_id)
         return await self._do(lambda queue: queue.get(message_id))
 
     async def find(self, filter: Filter, limit: int = 100, after: str | None = None, bodies: bool = False) -> Page:
-        _check_limit(limit)
-        seq = int(after) if after is not None and after.isdigit() else 0 if after is None else None
-        if seq is None:
-            raise ConfigurationError("after is the next of an earlier page")
+        seq = check_find(filter, limit, after)
         return await self._do(lambda queue: queue.find(filter, limit, seq, bodies))
 
     async def change(self, filter: Filter, action: Action, limit: int = 1000, dry_run: bool = False) -> Changed:
-        _check_limit(limit)
+        check_change(filter, action, limit)
         return await self._do(lambda queue: queue.change(filter, action, limit, dry_run))
 
     async def hold(self, channel: str, lane: Lane | None, until: datetime | None, reason: str) -> None:
-        if not channel or not (lane is None or isinstance(lane, Lane)):
-            raise ConfigurationError("a hold needs a channel's name, and a Lane or None for all of them")
-        if until is not None and until.utcoffset() is None:
-            raise ConfigurationError("a naive datetime means a different time on every machine: give it a tzinfo")
-        await self._do(lambda queue: queue.hold(channel, lane, until, reason))
+        end = check_hold(channel, lane, until, reason)
+        await self._do(lambda queue: queue.hold(channel, lane, end, reason))
 
     async def stats(self) -> Stats:
         return await self._do(lambda queue: queue.stats())
 
     async def wait(self, timeout: float) -> bool:
         """Look at the document now and then: whatever its owner has not claimed since is a ring, and so is what falls due."""
+        check_timeout(timeout)
         deadline = anyio.current_time() + timeout
         while True:
             rings, due = await self._do(lambda queue: (queue.document.rings, queue.something_fell_due(self._heard_at)))
@@ -149,11 +150,6 @@ class FileBus(Bus):
                 return answer
         except OSError as error:
             raise BusUnavailableError(f"{self._folder} cannot be used: {error.strerror}", maybe_done=True) from error
-
-
-def _check_limit(limit: int) -> None:
-    if not 0 <= limit <= 1000:
-        raise ConfigurationError(f"one call lists or changes 0 to 1000 messages, not {limit}")
 
 
 __all__ = ["Document", "FileBus"]
