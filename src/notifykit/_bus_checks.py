@@ -13,6 +13,7 @@ from notifykit.errors import ConfigurationError, PayloadTooLargeError
 __all__ = [
     "LONGEST",
     "MAX_VALUE_BYTES",
+    "MOST_HITS",
     "check_change",
     "check_claim",
     "check_duration",
@@ -32,7 +33,8 @@ LONGEST = timedelta(days=36_525)
 """The longest duration that a bus keeps: a hundred years, so that no time that follows from it is beyond the calendar."""
 MAX_VALUE_BYTES = 4 * 1024
 """Bytes of one value in a ledger."""
-_MOST_HITS = 10**15
+MOST_HITS = 10**15
+"""The most that one rate window takes: a number that every store keeps exactly."""
 _LONGEST_PLACE = 18
 
 
@@ -184,8 +186,8 @@ def check_windows(windows: Sequence[Window]) -> None:
     """
     for each in windows:
         _check_key(each.key)
-        if type(each.limit) is not int or not 1 <= each.limit <= _MOST_HITS:
-            raise ConfigurationError(f"a rate window takes a whole number of hits from 1 to {_MOST_HITS:,}")
+        if type(each.limit) is not int or not 1 <= each.limit <= MOST_HITS:
+            raise ConfigurationError(f"a rate window takes a whole number of hits from 1 to {MOST_HITS:,}")
         if type(each.period) is not timedelta or each.period <= timedelta(0):
             raise ConfigurationError("a rate window takes its hits in a period longer than nothing")
         if each.period > LONGEST:

@@ -7,6 +7,7 @@ from hashlib import blake2b
 
 from limits import parse_many
 
+from notifykit._bus_checks import LONGEST, MOST_HITS
 from notifykit._messages import Address, Lane
 from notifykit.abc import Window
 from notifykit.errors import ConfigurationError
@@ -32,6 +33,8 @@ def parse_limits(notation: str) -> tuple[tuple[int, timedelta], ...]:
         items = []
     if not items or not all(item.amount > 0 and item.get_expiry() > 0 for item in items):
         raise ConfigurationError(f"{notation!r} is no rate limit; write it as '10/hour' or '30/minute; 1/second'")
+    if any(item.amount > MOST_HITS or item.get_expiry() > LONGEST.total_seconds() for item in items):
+        raise ConfigurationError(f"{notation!r} is no rate limit: a period is at most a hundred years, and has at most {MOST_HITS:,} hits")
     return tuple((item.amount, timedelta(seconds=item.get_expiry())) for item in items)
 
 

@@ -12,13 +12,14 @@ import sys
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from datetime import timedelta
+from hashlib import blake2b
 from typing import Any, Protocol, TypeAlias
 
 import anyio
 from anyio import from_thread, to_thread
 from attrs import evolve
 
-from notifykit._claims import check_batch
+from notifykit._claims import MAX_KEY_BYTES, check_batch
 from notifykit._codec import decode, envelope
 from notifykit._messages import Message
 from notifykit.errors import BusUnavailableError, ConfigurationError, NotifykitError, PayloadTooLargeError, UnreadableMessageError
@@ -108,19 +109,18 @@ class Outbox:
             BusUnavailableError: the database refused; roll the transaction back.
         """
         rows = [_row(each) for each in messages]
-        with closing(_cursor(connection)) as cursor:
+        with _reported("written"), closing(_cursor(connection)) as cursor:
             an_id, a_body = _MARKS[self._style(connection)]
             statement = f"INSERT INTO {self.table} (id, body) VALUES ({an_id}, {a_body})"  # noqa: S608 - a checked name and marks
-            with _reported("written"):
-                for row in rows:
-                    cursor.execute(statement, self._arguments(connection, *row))
+            for row in rows:
+                cursor.execute(statement, self._arguments(connection, *row))
 
     async def relay(self, put: _Put) -> int:
         """Put on the bus what is committed, the oldest first, and return how many messages that were.
 
         What cannot be decoded or stored stays in the table and is told in the log; it does not stop the others.
 
-        Raises: BusError; BusUnavailableError also for the application's database.
+        Raises: BusError; BusUnavailableError also for the application's database; and what *put* raises.
         """
         return await to_thread.run_sync(self._move, put)
 
@@ -134,6 +134,10 @@ class Outbox:
                 failures += 1
                 if failures == 1:
                     _log.warning("the outbox waits: %s", error)
+            except Exception as error:
+                failures += 1
+                if failures == 1:
+                    _log.exception("the outbox waits: putting its messages failed with a %s", type(error).__name__)
             else:
                 if failures:
                     _log.info("the outbox is relayed again")
@@ -145,7 +149,9 @@ class Outbox:
 
     def _move(self, put: _Put) -> int:
         moved, after = 0, ""
-        with _reported("read"), closing(self.connect()) as connection:
+        with _reported("read"):
+            connection = self.connect()
+        with closing(connection):
             while rows := self._read(connection, after):
                 after = rows[-1][0]
                 messages = [(row_id, message) for row_id, raw in rows if (message := self._decoded(row_id, raw)) is not None]
@@ -157,20 +163,20 @@ class Outbox:
 
     def _read(self, connection: Any, after: str) -> list[tuple[str, Any]]:
         """Return a page of rows, with no transaction left open behind it."""
-        with closing(_cursor(connection)) as cursor:
+        with _reported("read"), closing(_cursor(connection)) as cursor:
             mark, _ = _MARKS[self._style(connection)]
             statement = f"SELECT id, body FROM {self.table} WHERE id > {mark} ORDER BY id LIMIT {PAGE}"  # noqa: S608 - as above
             cursor.execute(statement, self._arguments(connection, after))
             rows = cursor.fetchall()
-        connection.rollback()
+            connection.rollback()
         return [(str(row_id), raw) for row_id, raw in rows]
 
     def _delete(self, connection: Any, ids: Sequence[str]) -> None:
-        with closing(_cursor(connection)) as cursor:
+        with _reported("emptied"), closing(_cursor(connection)) as cursor:
             mark, _ = _MARKS[self._style(connection)]
             for each in ids:
                 cursor.execute(f"DELETE FROM {self.table} WHERE id = {mark}", self._arguments(connection, each))  # noqa: S608 - as above
-        connection.commit()
+            connection.commit()
 
     def _decoded(self, row_id: str, raw: Any) -> Message | None:
         try:
@@ -209,10 +215,21 @@ class Outbox:
 
 def _row(message: Message) -> tuple[str, str]:
     """Return id and body; a message without a key gets the one that keeps the relay from putting it twice."""
-    keyed = message if message.idempotency_key is not None else evolve(message, idempotency_key=f"outbox:{message.id}")
+    keyed = message if message.idempotency_key is not None else evolve(message, idempotency_key=_key_of(message.id))
     stored = envelope(keyed)
     check_batch([stored])
     return stored.id, stored.body.decode()
+
+
+def _key_of(message_id: str) -> str:
+    """Return the key of a message that has none: made of its id, and no longer than an id may be.
+
+    >>> _key_of("1"), len(_key_of("1" * 200))
+    ('outbox:1', 39)
+    """
+    key = f"outbox:{message_id}"
+    raw = message_id.encode(errors="surrogatepass")
+    return key if len(raw) <= MAX_KEY_BYTES - len("outbox:") else f"outbox:{blake2b(raw, digest_size=16).hexdigest()}"
 
 
 def _cursor(connection: Any) -> Any:

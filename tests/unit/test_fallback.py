@@ -4,6 +4,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import anyio
 import pytest
 
 from notifykit import (
@@ -43,13 +44,13 @@ ALL = fallback("first", "second", "third")
 ADA = Recipient("user:1", {"first": ["+11", "+12"], "second": "+13", "third": "+14"})
 
 
-def make(folder: Path, *channels: ScriptedChannel, clock: FakeClock | None = None, bus: Bus | None = None) -> Notifier:
+def make(folder: Path, *channels: ScriptedChannel, clock: FakeClock | None = None, bus: Bus | None = None, **how: Any) -> Notifier:
     (folder / "hello").mkdir()
     (folder / "hello" / "sms.text.j2").write_text("Hello {{ name }}")
     named = dict(zip(("first", "second", "third"), channels, strict=False))
     bus = bus or (MemoryBus(clock=clock) if clock else MemoryBus())
     retry = RetryPolicy(backoff=constant(timedelta(0)), max_attempts=2)
-    return Notifier(bus, channels=named, templates=folder, retry=retry, clock=clock)
+    return Notifier(bus, channels=named, templates=folder, retry=retry, clock=clock, **how)
 
 
 async def run(notifier: Notifier, recipient: Recipient = ADA, *names: str, **options: Any) -> list[Status]:
@@ -267,3 +268,18 @@ async def test_each_channel_of_a_fallback_has_its_own_link_to_unsubscribe(tmp_pa
         assert {name: (await notifier.unsubscribe(each)).channel for name, each in tokens.items()} == {name: name for name in channels}
     assert [each.channel for each in seen] == ["first", "first", "second", "third"]
     assert all(each.variables["name"] == "Ada" for each in seen)
+
+
+async def test_what_many_failures_enqueue_together_is_settled_in_as_many_steps_as_a_bus_takes(tmp_path: Path) -> None:
+    """Twenty messages fail at once, and each has a next one of 230 kB: more than one call enqueues."""
+    first, second = ScriptedChannel(*[PermanentError("no")] * 20), ScriptedChannel()
+    notifier = make(tmp_path, first, second, policies={"first": ChannelPolicy(concurrency=20)})
+    people = [
+        Recipient(f"user:{each}", {"first": f"+1{each}", "second": f"+2{each}"}, variables={"name": "x" * 230_000}) for each in range(20)
+    ]
+    async with notifier:
+        await notifier.enqueue(people, "hello", via=fallback("first", "second"))
+        with anyio.fail_after(30):
+            await notifier.drain()
+        assert len({address for address, _ in second.sent}) == len(second.sent) == 20
+        assert (await notifier.bus.stats()).depths["first", Lane.TRANSACTIONAL].dead == 20

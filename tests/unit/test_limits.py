@@ -77,3 +77,9 @@ def test_every_address_and_every_channel_has_windows_of_its_own() -> None:
     }
     assert len(keys) == 6
     assert address_windows("mail", "1/minute", Address(1, "ada")) == address_windows("mail", "1/minute", Address(2, "ada"))
+
+
+@pytest.mark.parametrize("endless", ["1 per 200 years", "1/999999999 days", f"{10**16}/minute"])
+def test_a_limit_that_no_store_can_keep_is_refused_when_it_is_written(endless: str) -> None:
+    with pytest.raises(ConfigurationError, match="a hundred years"):
+        parse_limits(endless)

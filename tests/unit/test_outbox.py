@@ -12,8 +12,10 @@ import anyio
 import pytest
 
 from notifykit import Filter, Lane, Message, Notifier, Outbox, Recipient, Status, blocking, fallback
-from notifykit._codec import encode
+from notifykit._codec import encode, envelope
+from notifykit._messages import Address
 from notifykit._outbox import PAGE
+from notifykit._outcomes import Ack, Settlement
 from notifykit.buses.memory import MemoryBus
 from notifykit.errors import BusClosedError, BusUnavailableError, ConfigurationError, PayloadTooLargeError, UnknownTemplateError
 from notifykit.events import Duplicate, Enqueued, Event
@@ -390,3 +392,58 @@ async def test_a_driver_that_does_not_tell_its_style_has_to_be_told(app, make):
                 await notifier.enqueue(ADA, "hello", {"name": "x"}, connection=Wrapped(connection))
         async with make(outbox=Outbox(app.connect, paramstyle="qmark")) as notifier:
             assert await notifier.enqueue(ADA, "hello", {"name": "x"}, connection=Wrapped(connection))
+
+
+async def test_a_closed_connection_is_told_as_what_the_database_refused(app, make):
+    connection = app.connect()
+    connection.close()
+    async with make() as notifier:
+        with pytest.raises(BusUnavailableError, match="could not be written"):
+            await notifier.enqueue(ADA, "hello", {"name": "x"}, connection=connection)
+    with pytest.raises(BusUnavailableError, match="could not be made"):
+        app.outbox.create(connection)
+
+
+@pytest.mark.parametrize("size", [193, 194, 200])
+async def test_an_id_as_long_as_a_bus_takes_goes_over_the_outbox_once(app, size):
+    message = Message(
+        id="i" * size, channel="sms", address=Address("1", "1"), recipient_id="r", template="t", created_at=datetime(2030, 1, 1, tzinfo=UTC)
+    )
+    async with MemoryBus() as bus:
+
+        async def put(messages: Any) -> None:
+            await bus.enqueue([envelope(each) for each in messages])
+
+        for _ in range(2):
+            with closing(app.connect()) as connection, connection:
+                app.outbox.write(connection, [message])
+            assert await app.outbox.relay(put) == 1
+            for claim in (await bus.claim("sms", {Lane.TRANSACTIONAL: 9}, 9, timedelta(seconds=60))).claims:
+                await bus.settle([Settlement(claim, Ack())])
+        counters = (await bus.stats()).counters["sms", Lane.TRANSACTIONAL]
+        assert (counters.enqueued, counters.duplicates) == (1, 1)
+
+
+async def test_what_putting_raises_unforeseen_is_not_blamed_on_the_database(app, caplog):
+    message = Message(
+        id="1", channel="sms", address=Address("1", "1"), recipient_id="r", template="t", created_at=datetime(2030, 1, 1, tzinfo=UTC)
+    )
+    with closing(app.connect()) as connection, connection:
+        app.outbox.write(connection, [message])
+    failures = [ZeroDivisionError("of put"), None]
+
+    async def put(_: Any) -> None:
+        if (failure := failures.pop(0)) is not None:
+            raise failure
+
+    with pytest.raises(ZeroDivisionError):
+        await app.outbox.relay(put)
+    failures.insert(0, ZeroDivisionError("of put"))
+    emptied = anyio.Event()
+    with caplog.at_level(logging.ERROR, logger="notifykit"), anyio.fail_after(30):
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(Outbox(app.connect, every=timedelta(milliseconds=1)).run, put, emptied)
+            await emptied.wait()
+            tasks.cancel_scope.cancel()
+    assert [each.message for each in caplog.records] == ["the outbox waits: putting its messages failed with a ZeroDivisionError"]
+    assert app.rows() == []
