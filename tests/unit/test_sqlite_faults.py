@@ -269,8 +269,7 @@ async def test_text_that_is_not_unicode_is_refused(path, bad):
         assert (await bus.find(Filter())).messages == ()
 
 
-async def test_a_file_that_was_removed_while_open_is_made_anew(path, monkeypatch):
-    monkeypatch.setattr(store, "_IDENTIFY", 0)
+async def test_a_file_that_was_removed_while_open_is_made_anew(path):
     async with SQLiteBus(path) as bus:
         await bus.enqueue([envelope("a")])
         for each in path.parent.glob("notify.db*"):

@@ -2,7 +2,6 @@
 
 import os
 import stat
-from contextlib import suppress
 from pathlib import Path
 
 from notifykit.errors import BusUnavailableError, ConfigurationError
@@ -48,12 +47,13 @@ def _make(path: Path) -> None:
     os.close(number)
 
 
-def identity(path: Path) -> tuple[int, int] | None:
+def identity(path: str) -> tuple[int, int] | None:
     """Return which file lies at *path* now, None if there is none."""
-    with suppress(OSError):
-        found = path.stat()
-        return found.st_dev, found.st_ino
-    return None
+    try:
+        found = os.stat(path)  # noqa: PTH116 - asked before every batch
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def give_to_owner_of(path: str, number: int) -> None:

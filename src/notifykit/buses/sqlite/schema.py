@@ -8,10 +8,11 @@ from functools import cache
 from importlib.resources import files as resources
 from pathlib import Path
 
+from notifykit.buses.sqlite.faults import translated
 from notifykit.buses.sqlite.files import NOFOLLOW
 from notifykit.errors import BusUnavailableError, ForeignStoreError, SchemaTooNewError
 
-__all__ = ["APPLICATION_ID", "MIGRATIONS", "VERSION", "check", "check_still", "migrate"]
+__all__ = ["APPLICATION_ID", "MIGRATIONS", "VERSION", "check", "check_file", "check_still", "migrate"]
 
 APPLICATION_ID = 0x4E4B6974
 """NKit."""
@@ -29,6 +30,24 @@ def _schema() -> str:
 def _statements(text: str) -> list[str]:
     """Cut SQL at each semicolon that ends a line; ``executescript`` would commit in between."""
     return [each for each in text.split(";\n") if each.strip()]
+
+
+def check_file(path: Path) -> None:
+    """Refuse a file for what it holds itself, before SQLite plays a log or a journal that was left beside it into it.
+
+    It would do so even as a connection that has only looked is closed. ``immutable`` ignores them, takes and drops no lock, and writes
+    nothing (https://sqlite.org/uri.html#uriimmutable). A new store of ours is empty but for its log; one that another process is just
+    making, or emptying its log into, may seem damaged: whoever connects to it finds out.
+
+    Raises: ForeignStoreError, SchemaTooNewError.
+    """
+    try:
+        with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro&immutable=1", uri=True, isolation_level=None)) as db:
+            _judged(db, str(path), VERSION)
+    except sqlite3.Error as error:
+        fault = translated(error, str(path))
+        if isinstance(fault, ForeignStoreError):
+            raise fault from error
 
 
 def check(db: sqlite3.Connection, path: str, version: int = VERSION) -> int:

@@ -27,7 +27,6 @@ BUSY_DEADLINE = 10.0
 _SLEEP = (0.0003, 0.0015)
 """Seconds between two tries: short, random, and the same for all, so that nobody starves. SQLite's own waiting backs off, and the
 worst wait of six processes was 1,652 ms with it and 48 ms with this."""
-_IDENTIFY = 0.1
 
 _log = logging.getLogger("notifykit")
 
@@ -45,7 +44,7 @@ class Store:
         self._db: sqlite3.Connection | None = None
         self._queues: dict[tuple[str, int], int] = {}
         self._identity: tuple[int, int] | None = None
-        self._identified = 0.0
+        self._log: tuple[int, int] | None = None
         self._synchronous = ""
         self._version = 0
         self._checkpointer = Checkpointer(str(path))
@@ -80,6 +79,7 @@ class Store:
     def _connected(self) -> sqlite3.Connection:
         """Return the connection, made anew if it broke or its file was moved away."""
         if self._db is not None and self._is_gone():
+            self._refuse_a_mixture()
             _log.warning("the store %s was removed or replaced while it was open; it is opened anew", self.path)
             self.disconnect()
         if self._db is None:
@@ -88,16 +88,26 @@ class Store:
         return self._db
 
     def _is_gone(self) -> bool:
-        """Tell, ten times a second at most, whether the file at the path is not the one that is open."""
-        now = time.monotonic()
-        if now < self._identified + _IDENTIFY:
-            return False
-        self._identified = now
-        return files.identity(self.path) != self._identity
+        """Tell whether the file at the path is not the one that is open: two microseconds, before every batch."""
+        return files.identity(str(self.path)) != self._identity
+
+    def _refuse_a_mixture(self) -> None:
+        """Refuse what was put in the file's place while our log lies there, which SQLite would play into it.
+
+        The old connection is kept, so that the log is known again until somebody removes it.
+        """
+        files.prepare(self.path)
+        schema.check_file(self.path)
+        if files.size(str(self.path)) and files.identity(f"{self.path}-wal") == self._log:
+            raise BusUnavailableError(
+                f"another file was put at {self.path} while it was open, and the write-ahead log of the one before lies beside it: "
+                f"stop every process that uses it, remove {self.path.name}-wal and {self.path.name}-shm, and start again"
+            )
 
     def _connect(self) -> sqlite3.Connection:
         path = str(self.path)
         files.prepare(self.path)
+        schema.check_file(self.path)
         db = None
         try:
             db = sqlite3.connect(path, timeout=0, isolation_level=None, check_same_thread=False, cached_statements=256)
@@ -107,7 +117,7 @@ class Store:
                 db.close()
             fault = translated(error, path)
             raise fault from fault.__cause__
-        self._identity = files.identity(self.path)
+        self._identity, self._log = files.identity(path), files.identity(f"{path}-wal")
         self._version = self._data_version(db)
         return db
 
@@ -209,7 +219,7 @@ class Store:
     def idle(self) -> float | None:
         """Empty the write-ahead log when it has grown."""
         with self._gate:
-            if self._db is None:
+            if self._db is None or self._is_gone():
                 return None
             return self._checkpointer.idle(self._db)
 
