@@ -50,7 +50,7 @@ def _make(path: Path) -> None:
 def identity(path: str) -> tuple[int, int] | None:
     """Return which file lies at *path* now, None if there is none."""
     try:
-        found = os.stat(path)  # noqa: PTH116 - asked before every batch
+        found = os.stat(path)  # noqa: PTH116 - asked before many a batch
     except OSError:
         return None
     return found.st_dev, found.st_ino
