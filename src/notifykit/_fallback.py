@@ -126,5 +126,6 @@ async def all_failed(ledger: Ledger, message: Message, now: datetime) -> bool:
     if message.siblings <= 1:
         return True
     prefix = f"failed:{derived_key(message.plan or '', message.recipient_id, message.channel, Address(None, ''))}:"
-    await ledger.put(prefix + derived_key("", "", message.channel, message.address), b"1", now + _KEPT)
+    own = message.idempotency_key or message.id  # and not its address: two may have become one since the message was made
+    await ledger.put(prefix + derived_key("", "", message.channel, Address(None, own)), b"1", now + _KEPT)
     return len(await ledger.keys(prefix)) >= message.siblings

@@ -65,7 +65,7 @@ class Status(enum.Enum):
     QUEUED = "queued"
     """It is on the bus, and was not tried yet."""
     DUPLICATE = "duplicate"
-    """It was on the bus already, by its idempotency key."""
+    """It was on the bus already, by its idempotency key; or its address has moved to another of the same recipient, who is told there."""
     SKIPPED = "skipped"
     """The recipient has no address there, or the application's ``should_send`` said no."""
     SUPPRESSED = "suppressed"

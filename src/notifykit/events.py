@@ -80,7 +80,7 @@ class Enqueued(MessageEvent):
 
 @frozen(kw_only=True)
 class Duplicate(MessageEvent):
-    """It was on the bus already, by id or by idempotency key."""
+    """It was on the bus already, by id or by idempotency key; or its address has moved to another one that the same goes to."""
 
     duplicate_of: str
 

@@ -1,5 +1,6 @@
 """From messages to the bus, in as few calls as its limits allow."""
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
 from attrs import evolve, frozen
@@ -8,6 +9,7 @@ from notifykit._claims import MAX_BATCH, MAX_BATCH_BYTES, Envelope, check_batch
 from notifykit._fallback import all_failed, next_messages
 from notifykit._messages import Message, Receipt, Status
 from notifykit._notifier.compose import Skip, fitting
+from notifykit._notifier.meeting import met
 from notifykit._suppression import look_up
 from notifykit.abc import Bus, Clock, Ledger
 from notifykit.errors import BusUnavailableError, NotifykitError
@@ -45,11 +47,14 @@ class Intake:
 
     async def _put(self, messages: Sequence[Message], stored: list[str]) -> Mapping[str, list[Receipt]]:
         standings = await look_up(self.ledger, messages)
+        needless = await met(self.ledger, messages, standings)
+        messages = _without(messages, needless)
         suppressed = {
             each: standing.suppressed for each, standing in standings.items() if standing.suppressed and standing.moved_to is None
         }
         cancelled = {each for each, standing in standings.items() if standing.campaign and standing.campaign.state == "cancelled"}
-        wanted = [fitting(each) for each in messages if each.id not in suppressed and each.id not in cancelled]
+        kept = {*suppressed, *cancelled, *needless}
+        wanted = [fitting(each) for each in messages if each.id not in kept]
         calls = list(in_calls(wanted))
         if len(calls) > 1:
             for call in calls:
@@ -62,6 +67,8 @@ class Intake:
         for each in messages:
             if each.id in cancelled:
                 receipts[each.id] = [self._cancelled(each)]
+            elif each.id in needless:
+                receipts[each.id] = [self.taken(each, needless[each.id])]
             elif each.id in suppressed:
                 receipts[each.id] = [self._suppressed(each, suppressed[each.id]), *await self._instead(each, stored)]
             else:
@@ -96,6 +103,12 @@ class Intake:
     def _suppressed(self, message: Message, reason: str) -> Receipt:
         tell(self.observers, Suppressed.of(message))
         return _receipt(message, Status.SUPPRESSED, reason)
+
+
+def _without(messages: Sequence[Message], needless: Mapping[str, str]) -> Sequence[Message]:
+    """Return *messages*, those of a fallback with as many siblings less as are needless."""
+    fewer = Counter[str | None](each.plan for each in messages if each.plan and each.id in needless)
+    return [evolve(each, siblings=each.siblings - fewer[each.plan]) if each.plan in fewer else each for each in messages]
 
 
 def _receipt(message: Message, status: Status, reason: str | None = None) -> Receipt:

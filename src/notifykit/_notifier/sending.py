@@ -13,11 +13,13 @@ from notifykit._notifications import Notification, template_and_variables
 from notifykit._notifier.compose import Composer, Skip
 from notifykit._notifier.direct import DirectSender
 from notifykit._notifier.intake import Intake
+from notifykit._notifier.meeting import met
 from notifykit._notifier.open_channels import OpenChannels
 from notifykit._notifier.options import Options, SendOptions, direct_options_of
 from notifykit._notifier.people import Recipients
 from notifykit._notifier.tracing import traced
 from notifykit._policies import ChannelPolicy
+from notifykit._suppression import look_up
 from notifykit.abc import Bus, Channel, Clock, Ledger, Renderer
 from notifykit.errors import PermanentError, RenderError
 from notifykit.events import Observer, Tracer
@@ -101,21 +103,32 @@ class Sending:
         """Send to all addresses of a channel at the same time, and when all have failed for good, to those of the next channel."""
         receipts: list[Receipt] = []
         while messages:
-            answers: dict[int, Receipt] = {}
+            needless = await self._needless(messages)
+            answers = {place: self._intake.taken(each, needless[each.id]) for place, each in enumerate(messages) if each.id in needless}
+            others = [(place, each) for place, each in enumerate(messages) if each.id not in needless]
 
             async def send_one(place: int, message: Message, answers: dict[int, Receipt]) -> None:
                 async with limiters[message.channel]:
                     answers[place] = await self._direct(message.channel).send(message)
 
-            if len(messages) == 1:
-                await send_one(0, messages[0], answers)
+            if len(others) == 1:
+                await send_one(*others[0], answers)
             else:
                 async with anyio.create_task_group() as sending:
-                    for place, each in enumerate(messages):
+                    for place, each in others:
                         sending.start_soon(send_one, place, each, answers)
             receipts += (answers[place] for place in range(len(messages)))
-            messages = next_messages(messages[0]) if all(map(failed_for_good, answers.values())) else ()
+            messages = next_messages(messages[0]) if all(failed_for_good(answers[place]) for place, _ in others) else ()
         return receipts
+
+    async def _needless(self, messages: Sequence[Message]) -> Mapping[str, str]:
+        """Return which of the messages go to an address that another goes to, by id; whoever sends finds that the bus is away."""
+        if len(messages) == 1:
+            return {}
+        try:
+            return await met(self.ledger, messages, await look_up(self.ledger, messages))
+        except Exception:
+            return {}
 
     def _direct(self, name: str) -> DirectSender:
         return DirectSender(
@@ -157,7 +170,11 @@ def failed_for_good(receipt: Receipt) -> bool:
 
 
 def _fan_outs(made: Iterable[Message | Skip]) -> Iterator[Skip | list[Message]]:
-    """Yield the messages that stand for one another, because of a fallback, together, and each other one alone."""
-    for _, several in groupby(made, lambda each: each.plan or each.id if isinstance(each, Message) else id(each)):
+    """Yield the messages to a person on a channel together, and of a fallback those of its first channel."""
+    for _, several in groupby(made, _fan_out):
         first, *others = several
         yield first if isinstance(first, Skip) else [first, *(each for each in others if isinstance(each, Message))]
+
+
+def _fan_out(made: Message | Skip) -> object:
+    return (made.plan, made.recipient_id, made.channel) if isinstance(made, Message) else id(made)
