@@ -267,7 +267,7 @@ class Notifier(Configured):
         return self._straight(lambda: self._notifier.dead_letters(filter, limit))
 
     def replay(self, filter: Filter | None = None, limit: int = 1000, *, dry_run: bool = False) -> Changed:
-        """Put dead letters back at the tail with their attempts at 0."""
+        """Put dead letters back at the tail with their attempts at 0; see :meth:`notifykit.Notifier.replay`."""
         return self._straight(lambda: self._notifier.replay(filter, limit, dry_run=dry_run))
 
     def purge(self, filter: Filter | None = None, limit: int = 1000, *, dry_run: bool = False) -> Changed:

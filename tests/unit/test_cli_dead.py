@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from notifykit.errors import AddressGoneError, PermanentError
+from notifykit.errors import AddressGoneError, AddressMovedError, PermanentError
 from tests._cli import Application, command
 
 
@@ -111,6 +111,14 @@ def test_replay_puts_back_and_the_next_worker_sends(application: Application) ->
     assert [each["id"] for each in command("dead", "list", "--json").records] == [second]
     application.drain()
     assert application.channel.sent == [("+420123456789", "Hello ada")]
+
+
+def test_what_went_on_to_a_new_address_is_replayed_only_if_it_is_named(application: Application) -> None:
+    (moved,) = application.bury(AddressMovedError("moved", new_address="+420999999999"))
+    (refused,) = application.bury(PermanentError("no"))
+    for chosen, ids in (("--all", [refused]), ("--channel=sms", [refused]), ("--reason=address_moved", [moved]), (moved, [moved])):
+        assert command("dead", "replay", chosen, "--dry-run", "--json").record["ids"] == ids
+    assert command("dead", "purge", "--all", "--dry-run", "--json").record["ids"] == [moved, refused]
 
 
 def test_a_dry_run_says_the_same_and_changes_nothing(application: Application) -> None:

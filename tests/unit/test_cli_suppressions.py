@@ -63,6 +63,7 @@ def test_more_than_a_page_is_listed(application: Application, monkeypatch: pytes
     [
         (["remove", "sms", "+1"], 1, "nothing of this sort is on the list for sms"),
         (["remove", "sms"], 2, "give either ADDRESS or --recipient"),
+        (["remove", "sms", "--recipient", ""], 2, "--recipient is empty"),
         (["add", "fax", "+1"], 5, "there is no channel 'fax'; there are: sms"),
         (["add", "sms", "1"], 5, "begins with +"),
         (["add", "sms", "{"], 2, "ADDRESS begins like a JSON object"),

@@ -13,6 +13,7 @@ from notifykit.errors import (
     AddressMovedError,
     ConfigurationError,
     OutcomeUnknownError,
+    PermanentError,
     RateLimitedError,
     UnknownChannelError,
 )
@@ -136,6 +137,22 @@ async def test_what_went_to_the_address_that_took_its_place_is_not_repeated_by_t
         await work(notifier)
     assert [address for address, _ in channel.sent] == ["+15559999"]
     assert channel.calls.total() == 3
+
+
+async def test_a_replay_leaves_alone_what_went_on_to_a_new_address_unless_it_is_named(make: Any) -> None:
+    channel = ScriptedChannel(AddressMovedError("moved", new_address="+15559999"), None, PermanentError("no"))
+    async with make(channel) as notifier:
+        for each in (ADA, BOB):
+            await notifier.enqueue(each, "hello")
+            await work(notifier)
+        moved, rejected = await notifier.dead_letters()
+        assert (moved.reason, rejected.reason) == (Reason.ADDRESS_MOVED, Reason.REJECTED)
+        assert (await notifier.replay(limit=1, dry_run=True)).ids == (await notifier.replay(Filter(channel="sms"))).ids == (rejected.id,)
+        assert (await notifier.replay()).ids == ()
+        await work(notifier)
+        assert [address for address, _ in channel.sent] == ["+15559999", "+15550002"]
+        assert (await notifier.replay(Filter(reason=Reason.ADDRESS_MOVED), dry_run=True)).ids == (moved.id,)
+        assert (await notifier.replay(Filter(ids=(moved.id,)))).ids == (moved.id,)
 
 
 async def test_addresses_that_moved_in_a_circle_are_not_followed(make: Any) -> None:

@@ -2,14 +2,15 @@
 
 from datetime import datetime
 
-from attrs import frozen
+from attrs import evolve, frozen
 
-from notifykit._claims import Reason, StoredMessage
+from notifykit._claims import MAX_BATCH, Action, Changed, Filter, Reason, StoredMessage
 from notifykit._codec import decode
 from notifykit._messages import Lane, Message
+from notifykit.abc import Bus
 from notifykit.errors import UnreadableMessageError
 
-__all__ = ["DeadLetter", "dead_letter"]
+__all__ = ["DeadLetter", "dead_letter", "replay", "stays"]
 
 
 @frozen
@@ -50,3 +51,27 @@ def dead_letter(stored: StoredMessage) -> DeadLetter:
         died_at=stored.died_at,
         message=message,
     )
+
+
+def stays(stored: StoredMessage, chosen: Filter) -> bool:
+    """Tell whether a replay leaves it alone: what moved went on to the new address, and would go there again; unless it is named."""
+    return stored.reason is Reason.ADDRESS_MOVED and chosen.reason is None and chosen.ids is None
+
+
+async def replay(bus: Bus, chosen: Filter, limit: int, dry_run: bool) -> Changed:
+    """Put the first *limit* dead letters of the filter back at the tail, but those that :func:`stays` says.
+
+    Raises: BusError.
+    """
+    moved = evolve(chosen, reason=Reason.ADDRESS_MOVED)
+    if chosen.reason is not None or chosen.ids is not None or not (await bus.find(moved, 1)).messages:
+        return await bus.change(chosen, Action.REPLAY, limit, dry_run)
+    ids: list[str] = []
+    after: str | None = None
+    while len(ids) < min(limit, MAX_BATCH):
+        page = await bus.find(chosen, MAX_BATCH, after)
+        ids += (each.envelope.id for each in page.messages if not stays(each, chosen))
+        after = page.next
+        if after is None:
+            break
+    return await bus.change(evolve(chosen, ids=tuple(ids[:MAX_BATCH])), Action.REPLAY, limit, dry_run)

@@ -9,7 +9,7 @@ from attrs import evolve
 from notifykit._checks import expect
 from notifykit._claims import Action, Changed, Filter, State, Stats
 from notifykit._messages import Address, Receipt
-from notifykit._notifier.dead_letters import DeadLetter, dead_letter
+from notifykit._notifier.dead_letters import DeadLetter, dead_letter, replay
 from notifykit._notifier.health import Health, examine
 from notifykit._notifier.receipts import receipt_of
 from notifykit._suppression import (
@@ -66,8 +66,11 @@ class Operating:
         return [dead_letter(stored) for stored in page.messages]
 
     async def replay(self, filter: Filter | None = None, limit: int = 1000, *, dry_run: bool = False) -> Changed:
-        """Put dead letters back at the tail with their attempts at 0."""
-        return await self.bus.change(_only(State.DEAD, filter), Action.REPLAY, limit, dry_run)
+        """Put dead letters back at the tail with their attempts at 0.
+
+        What went on to a new address (``address_moved``) is left alone, unless the *filter* names that reason, or ids.
+        """
+        return await replay(self.bus, _only(State.DEAD, filter), limit, dry_run)
 
     async def purge(self, filter: Filter | None = None, limit: int = 1000, *, dry_run: bool = False) -> Changed:
         """Remove dead letters for good."""

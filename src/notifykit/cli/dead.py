@@ -7,7 +7,7 @@ import click
 from attrs import evolve
 
 from notifykit._claims import Action, Filter, State, StoredMessage
-from notifykit._notifier.dead_letters import DeadLetter, dead_letter
+from notifykit._notifier.dead_letters import DeadLetter, dead_letter, stays
 from notifykit._notifier.notifier import Notifier
 from notifykit.cli.application import app_option, find_notifier, with_notifier
 from notifykit.cli.failures import BAD_ANSWER, Failure
@@ -97,7 +97,8 @@ def show(app: str | None, id_: str, reveal: bool, out: Output) -> None:
 def replay(app: str | None, ids: tuple[str, ...], all_: bool, dry_run: bool, out: Output, **options: Any) -> None:
     """Put dead letters back on the queue, with their attempts at 0.
 
-    One whose idempotency key a live message has is refused, and stays dead.
+    One whose idempotency key a live message has is refused, and stays dead. What went on to a new
+    address is left alone, unless you give its ID or --reason address_moved.
     """
     _change(app, Action.REPLAY, _chosen(ids, all_, options), dry_run=dry_run, asked=True, out=out)
 
@@ -127,7 +128,8 @@ def _change(app: str | None, action: Action, chosen: Filter, *, dry_run: bool, a
     notifier = find_notifier(app)
 
     async def find(notifier: Notifier) -> list[str]:
-        return [each.envelope.id async for each in _stored(notifier, chosen)]
+        found = [each async for each in _stored(notifier, chosen)]
+        return [each.envelope.id for each in found if action is not Action.REPLAY or not stays(each, chosen)]
 
     ids = with_notifier(notifier, find, makes=False)
     # The question is asked outside the event loop, where Ctrl-C is heard.

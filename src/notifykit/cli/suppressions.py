@@ -92,6 +92,8 @@ def remove(app: str | None, channel: str, address: str | None, recipient: str | 
     """
     if (address is None) == (recipient is None):
         raise click.UsageError("give either ADDRESS or --recipient")
+    if recipient == "":  # as of a variable of the shell that is not set: it would be that of all entries without a recipient
+        raise click.UsageError("--recipient is empty: give a recipient's ID")
     raw = None if address is None else read_address(address, "ADDRESS")
 
     async def work(notifier: Notifier) -> int:
