@@ -9,6 +9,7 @@ from typing import Literal, TypeAlias
 import msgspec
 from attrs import field, frozen
 
+from notifykit._checks import check_text
 from notifykit._limits import parse_limits
 from notifykit.abc import Ledger, Window
 from notifykit.errors import ConfigurationError
@@ -34,6 +35,7 @@ def _notation(_: object, __: object, rate: str) -> None:
 
 
 def _name(_: object, __: object, group: str) -> None:
+    check_text("group", group)
     if not group or len(group.encode(errors="replace")) > 200:
         raise ConfigurationError("a campaign needs a name, of at most 200 bytes, which keeps its recipients from getting it twice")
 

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, Self, TypeVar, Unpack, cast
 from anyio import BrokenResourceError, create_memory_object_stream
 from anyio.from_thread import BlockingPortal
 
+from notifykit._checks import expect
 from notifykit._claims import Changed, Filter, Stats
 from notifykit._messages import Receipt, Recipient
 from notifykit._notifications import Notification
@@ -33,7 +34,7 @@ from notifykit._notifier.health import Health
 from notifykit._notifier.loop_thread import LoopThread
 from notifykit._notifier.notifier import Notifier as AsyncNotifier
 from notifykit._notifier.options import CampaignOptions, MessageOptions, SendOptions, options_of
-from notifykit._notifier.people import Recipients, several
+from notifykit._notifier.people import Recipients, check_crowd, person_of, several
 from notifykit._outbox import DBAPIConnection
 from notifykit._suppression import SuppressionPage
 from notifykit._unsubscribe import UnsubscribeToken
@@ -143,7 +144,7 @@ class Notifier(Configured):
         self, recipient: Recipient | str, channel: str, notification: Notification | str, variables: Mapping[str, Any] | None = None
     ) -> Receipt:
         """Try one recipient, one channel, one template, for real and now; see :meth:`notifykit.Notifier.test_send`."""
-        (person,) = self._people(recipient)
+        person = self._person(recipient)
         return self._call(lambda: self._notifier.test_send(person, channel, notification, variables))
 
     def enqueue(
@@ -190,6 +191,8 @@ class Notifier(Configured):
         *recipients* is read in the calling thread, a batch at a time; *on_progress* is called in the event loop's.
         """
         portal = self._open_portal()
+        check_crowd(recipients, batch_size)
+        expect("recipients", recipients, Iterable, "several Recipients, or the ids of some")
         source = iter(recipients)
         send, receive = portal.call(_stream)
 
@@ -206,7 +209,7 @@ class Notifier(Configured):
 
         ended = portal.start_task_soon(stream)
         try:
-            while batch := [self._person(each) for each in islice(source, max(1, batch_size))]:
+            while batch := [self._person_or_error(each) for each in islice(source, batch_size)]:
                 portal.call(send.send, batch)
         except BrokenResourceError:
             pass  # the campaign has failed, and says why below
@@ -315,20 +318,23 @@ class Notifier(Configured):
         self._straight(lambda: self._notifier.resubscribe_recipient(recipient_id, channel))
 
     def _person(self, recipient: Recipient | str) -> Recipient | str:
-        """Return whom an id stands for, asked in this thread; the id itself where nobody was asked, or nobody found."""
-        if self._find is None or isinstance(recipient, Recipient):
+        """Return whom an id stands for, asked in this thread; the id itself where nobody can be asked."""
+        if self._find is None or not isinstance(recipient, str):
             return recipient
         found = self._find(recipient)
         if inspect.isawaitable(found):
             found = self._call(lambda: _result_of(found))
-        return cast("Recipient | str", found or recipient)
+        return person_of(recipient, found)
+
+    def _person_or_error(self, recipient: Recipient | str) -> Any:
+        """Return the same, or in their place that there is nobody, so that it is not looked for again elsewhere."""
+        try:
+            return self._person(recipient)
+        except UnknownRecipientError as error:
+            return error
 
     def _people(self, recipients: Recipients) -> Sequence[Recipient | str]:
-        people = [self._person(each) for each in several(recipients)]
-        unknown = next((each for each in people if isinstance(each, str)), None)
-        if unknown is not None and self._find is not None:
-            raise UnknownRecipientError(f"there is no recipient {unknown}", recipient_id=unknown)
-        return people
+        return [self._person(each) for each in several(recipients)]
 
     def _straight(self, function: Callable[[], Coroutine[Any, Any, T]]) -> T:
         """Call what concerns the bus alone: in this thread where the bus can do that, else through the event loop."""

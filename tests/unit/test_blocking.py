@@ -211,6 +211,29 @@ def test_a_plain_function_may_find_recipients_and_is_called_where_the_caller_is(
         assert (progress.enqueued, progress.refused, [who for who, _ in progress.errors]) == (1, 2, ["eve", "bob"])
 
 
+@pytest.mark.parametrize("raises", [False, True])
+def test_who_is_not_found_is_asked_for_once_in_the_thread_that_calls_and_refused(make: Callable[..., Any], raises: bool) -> None:
+    asked: list[tuple[str, int]] = []
+
+    def find(recipient_id: str) -> Recipient | None:
+        asked.append((recipient_id, threading.get_ident()))
+        if raises and recipient_id == "nobody":
+            raise UnknownRecipientError("there is none", recipient_id=recipient_id)
+        return PEOPLE.get(recipient_id)
+
+    with make(find_recipient=find, unsubscribe=None) as notifier:
+        progress = notifier.campaign("june", "hello", ["ada", "nobody"], {"name": "Ada"}, via=["sms"])
+        assert (progress.enqueued, progress.refused, progress.errors[0][0]) == (1, 1, "nobody")
+        assert asked == [(each, threading.get_ident()) for each in ("ada", "nobody")]
+        for wrong in (None, ADA, "42"):
+            with pytest.raises(ConfigurationError, match="several Recipients"):
+                notifier.campaign("july", "hello", wrong, {"name": "Ada"})
+        with pytest.raises(ConfigurationError, match="batch_size"):
+            notifier.campaign("july", "hello", [ADA], {"name": "Ada"}, batch_size="x")
+        with pytest.raises(ConfigurationError, match="Recipient"):
+            notifier.test_send([ADA, ADA], "sms", "hello")
+
+
 def test_an_asynchronous_function_may_find_recipients_too(make: Callable[..., blocking.Notifier], tmp_path: Path) -> None:
     async def find(recipient_id: str) -> Recipient | None:
         await anyio.lowlevel.checkpoint()

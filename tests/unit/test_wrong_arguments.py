@@ -106,6 +106,9 @@ CALLED: dict[str, tuple[dict[str, Any], str]] = {
     "hours": ({"expires_in": 24}, "expires_in takes a timedelta, as timedelta(hours=1), not int"),
     "seconds": ({"delay": 5}, "delay takes a timedelta"),
     "a number for channels": ({"via": 5}, "via takes a list of channel names"),
+    "a list in a list": ({"via": [["email"]]}, "via is a list of channel names"),
+    "for ever": ({"expires_in": timedelta.max}, "expires_in takes at most a thousand years"),
+    "never": ({"delay": timedelta.max}, "delay takes at most a thousand years"),
     "no channels": ({"via": []}, "via names no channel: leave it out"),
     "one channel": ({"via": "email"}, "via is a list of channel names: via=['email']"),
     "another name": ({"expires_at": 5}, "there is no option expires_at; did you mean expires_in?"),
@@ -166,6 +169,32 @@ async def test_operations_take_a_filter_and_campaigns_several_people() -> None:
             await notifier.campaign("june", "hello", ADA, {"name": "Ada"})  # type: ignore[arg-type]
         with pytest.raises(ConfigurationError, match="group takes the campaign's name"):
             await notifier.campaign([ADA], "hello", [ADA], {"name": "Ada"})  # type: ignore[arg-type]
+
+
+OPERATIONS: dict[str, tuple[Callable[[Any], Any], str]] = {
+    "no campaign to pause": (lambda notifier: notifier.pause_campaign(None), "group takes text, not None"),
+    "a number to cancel": (lambda notifier: notifier.cancel_campaign(5), "group takes"),
+    "a list to look at": (lambda notifier: notifier.campaign_status([1]), "group takes"),
+    "half a letter to pause": (lambda notifier: notifier.pause_campaign("\ud800"), "half a surrogate pair"),
+    "nobody to unsubscribe": (lambda notifier: notifier.unsubscribe_recipient(None, "email"), "recipient_id takes"),
+    "half a letter to unsubscribe": (lambda notifier: notifier.unsubscribe_recipient("\ud800", "email"), "half a surrogate pair"),
+    "a number to resubscribe": (lambda notifier: notifier.resubscribe_recipient(5, "email"), "recipient_id takes"),
+    "a list of channels": (lambda notifier: notifier.unsubscribe_recipient("a", ["email"]), "channel takes"),
+    "a number for a person": (lambda notifier: notifier.suppress("telegram", 5, recipient_id=42), "recipient_id takes"),
+    "a text for a limit": (lambda notifier: notifier.suppressions(limit="5"), "limit takes a whole number"),
+    "a number for a place": (lambda notifier: notifier.suppressions(after=5), "after takes"),
+    "a text for how many": (lambda notifier: notifier.replay(limit="3"), "limit takes a whole number"),
+    "a text for a crowd": (lambda notifier: notifier.campaign("june", "hello", "42", {"name": "Ada"}), "a list, also of one"),
+}
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(("call", "says"), OPERATIONS.values(), ids=OPERATIONS)
+async def test_operations_refuse_what_they_cannot_mean(call: Callable[[Any], Any], says: str) -> None:
+    async with made(MemoryBus(), unsubscribe=None) as notifier:
+        with pytest.raises(ConfigurationError, match=says):
+            await call(notifier)
+        assert (await notifier.suppressions()).entries == ()
 
 
 @pytest.mark.anyio
@@ -315,6 +344,8 @@ async def test_campaigns_take_their_own_options_alone_and_tokens_that_are_none_a
             ({"lane": Lane.TRANSACTIONAL}, "no option lane"),
             ({"rate": 5}, "rate takes"),
             ({"batch_size": "5"}, "batch_size"),
+            ({"batch_size": 0}, "batch_size"),
+            ({"batch_size": 1001}, "batch_size"),
         ):
             with pytest.raises(ConfigurationError, match=says):
                 await notifier.campaign("june", "hello", [ADA], {"name": "Ada"}, **options)

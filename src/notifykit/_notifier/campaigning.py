@@ -18,6 +18,7 @@ from notifykit._notifier.campaign import OnProgress, Progress, counted, in_batch
 from notifykit._notifier.compose import Composer, Skip
 from notifykit._notifier.intake import Intake
 from notifykit._notifier.options import CampaignOptions, Options, options_of
+from notifykit._notifier.people import check_crowd
 from notifykit.abc import Bus, Channel, Clock, Ledger
 from notifykit.errors import (
     ConfigurationError,
@@ -92,10 +93,9 @@ class Campaigning:
             PayloadTooLargeError where already the variables and attachments of all are too much; BusError.
         """
         expect("group", group, str, "the campaign's name")
-        expect("recipients", recipients, (Iterable, AsyncIterable), "several Recipients, or the ids of some")
+        check_crowd(recipients, batch_size)
         if rate is not None:
             expect("rate", rate, str, "a text such as '1000/hour'")
-        expect("batch_size", batch_size, int, "a whole number from 1 to 1000")
         Campaign(group, rate=rate or "")  # refuses a name or a rate that is none
         chosen = options_of(options, CampaignOptions.__annotations__)
         chosen = evolve(chosen, lane=Lane.CAMPAIGN, idempotency_key=f"campaign:{group}", group=group)
@@ -149,6 +149,7 @@ class Campaigning:
 
     async def campaign_status(self, group: str) -> CampaignStatus:
         """Return where the campaign stands."""
+        Campaign(group)
         record = await read_campaign(self.ledger, group)
         depth = (await self.bus.stats()).groups.get(group, Depth())
         return CampaignStatus(
@@ -163,6 +164,7 @@ class Campaigning:
     # -- inside
 
     async def _change(self, group: str, **changes: Any) -> None:
+        Campaign(group)  # refuses a name that is none
         record = await read_campaign(self.ledger, group)
         await write_campaign(self.ledger, evolve(record, **changes))
 

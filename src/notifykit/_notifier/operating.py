@@ -6,7 +6,7 @@ from typing import Any
 
 from attrs import evolve
 
-from notifykit._checks import expect
+from notifykit._checks import check_text, expect
 from notifykit._claims import Action, Changed, Filter, State, Stats
 from notifykit._messages import Address, Receipt
 from notifykit._notifier.dead_letters import DeadLetter, dead_letter, replay
@@ -62,7 +62,7 @@ class Operating:
 
     async def dead_letters(self, filter: Filter | None = None, limit: int = 100) -> list[DeadLetter]:
         """Return the oldest *limit* dead letters of the *filter*."""
-        page = await self.bus.find(_only(State.DEAD, filter), limit, bodies=True)
+        page = await self.bus.find(_only(State.DEAD, filter), _limit(limit), bodies=True)
         return [dead_letter(stored) for stored in page.messages]
 
     async def replay(self, filter: Filter | None = None, limit: int = 1000, *, dry_run: bool = False) -> Changed:
@@ -70,25 +70,27 @@ class Operating:
 
         What went on to a new address (``address_moved``) is left alone, unless the *filter* names that reason, or ids.
         """
-        return await replay(self.bus, _only(State.DEAD, filter), limit, dry_run)
+        return await replay(self.bus, _only(State.DEAD, filter), _limit(limit), dry_run)
 
     async def purge(self, filter: Filter | None = None, limit: int = 1000, *, dry_run: bool = False) -> Changed:
         """Remove dead letters for good."""
-        return await self.bus.change(_only(State.DEAD, filter), Action.PURGE, limit, dry_run)
+        return await self.bus.change(_only(State.DEAD, filter), Action.PURGE, _limit(limit), dry_run)
 
     async def cancel(self, filter: Filter, limit: int = 1000, *, dry_run: bool = False) -> Changed:
         """Remove messages that are waiting."""
-        changed = await self.bus.change(_filter(filter), Action.CANCEL, limit, dry_run)
+        changed = await self.bus.change(_filter(filter), Action.CANCEL, _limit(limit), dry_run)
         if changed.ids and not dry_run:
             tell(self._observers, Cancelled(message_ids=changed.ids, group=filter.group))
         return changed
 
     async def advance(self, filter: Filter, limit: int = 1000, *, dry_run: bool = False) -> Changed:
         """Let messages that are waiting for a time, such as that of their retry, be sent now."""
-        return await self.bus.change(_filter(filter), Action.ADVANCE, limit, dry_run)
+        return await self.bus.change(_filter(filter), Action.ADVANCE, _limit(limit), dry_run)
 
     async def suppress(self, channel: str, address: Any, reason: str = "application", *, recipient_id: str = "") -> None:
         """Send nothing more to *address* on *channel*; *recipient_id* says whose it is in the list."""
+        check_text("recipient_id", recipient_id)
+        check_text("reason", reason)
         await suppress(self.ledger, channel, self._address(channel, address), reason, self._clock.now(), recipient_id)
 
     async def unsuppress(self, channel: str, address: Any) -> None:
@@ -100,7 +102,9 @@ class Operating:
 
     async def suppressions(self, channel: str | None = None, limit: int = 100, after: str | None = None) -> SuppressionPage:
         """Return up to *limit* (at most 1,000) of what nothing is sent to, *after* the ``next`` of a page."""
-        return await list_suppressions(self.ledger, channel, limit, after)
+        if after is not None:
+            check_text("after", after)
+        return await list_suppressions(self.ledger, channel, _limit(limit), after)
 
     async def unsubscribe(self, token: str) -> UnsubscribeToken:
         """Take the recipient that *token* names off the campaign lane of its channel. Call it from the POST of RFC 8058 only.
@@ -117,13 +121,16 @@ class Operating:
 
     async def unsubscribe_recipient(self, recipient_id: str, channel: str) -> None:
         """Take the recipient off the campaign lane of *channel*, as where they say so in your application."""
+        check_text("recipient_id", recipient_id)
         await unsubscribe(self.ledger, self._known(channel), recipient_id, self._clock.now())
 
     async def resubscribe_recipient(self, recipient_id: str, channel: str) -> None:
         """Send campaigns to the recipient on *channel* again."""
+        check_text("recipient_id", recipient_id)
         await resubscribe(self.ledger, self._known(channel), recipient_id)
 
     def _known(self, name: str) -> str:
+        expect("channel", name, str, "the name of a channel")
         if name not in self.channels:
             known = tuple(self.channels)
             raise UnknownChannelError(f"there is no channel {name!r}; there are: {', '.join(known) or 'none'}", name=name, known=known)
@@ -135,6 +142,11 @@ class Operating:
 
 def _only(state: State, filter: Filter | None) -> Filter:
     return evolve(Filter() if filter is None else _filter(filter), state=state)
+
+
+def _limit(given: int) -> int:
+    expect("limit", given, int, "a whole number")
+    return given
 
 
 def _filter(given: Filter) -> Filter:

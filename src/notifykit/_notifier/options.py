@@ -18,12 +18,17 @@ from notifykit.errors import ConfigurationError
 __all__ = ["CampaignOptions", "MessageOptions", "Options", "SendOptions", "direct_options_of", "options_of"]
 
 
+_LONGEST = timedelta(days=365_000)
+
+
 def _not_negative(_: object, attribute: Any, value: timedelta | None) -> None:
     if value is None:
         return
     expect(attribute.name, value, timedelta, "a timedelta, as timedelta(hours=1)")
     if value < timedelta(0):
         raise ConfigurationError(f"{attribute.name} cannot be negative")
+    if value > _LONGEST:
+        raise ConfigurationError(f"{attribute.name} takes at most a thousand years")
 
 
 def _lane(_: object, __: object, value: Lane | None) -> None:
@@ -41,6 +46,8 @@ def _via(_: object, __: object, value: Sequence[str] | Fallback | None) -> None:
         raise ConfigurationError(f"via is a list of channel names: via=[{value!r}]")
     if value is not None and not isinstance(value, Fallback):
         expect("via", value, Collection, "a list of channel names, or fallback() of some")
+        if not all(isinstance(each, str) for each in value):
+            raise ConfigurationError("via is a list of channel names, as via=['email', 'telegram']")
         if not value:
             raise ConfigurationError("via names no channel: leave it out to take every channel that the template has files for")
 
