@@ -160,9 +160,10 @@ class Notifier(Configured):
 
         A *connection* is used in the calling thread, as the drivers want it; the notifier need not be open for that.
         """
-        people = self._people(recipients)
+        people = self._people(recipients, anyhow=connection is not None)
         if options.get("attachments"):  # the application's function that finds them may wait for whatever it likes
-            made = self._call(lambda: self._notifier._compose(people, notification, variables, options_of(options)))
+            anyhow = connection is not None
+            made = self._call(lambda: self._notifier._compose(people, notification, variables, options_of(options)), anyhow=anyhow)
             if connection is not None:
                 return self._notifier._write(connection, made)
             return self._straight(lambda: self._notifier._enqueue(made))
@@ -317,13 +318,13 @@ class Notifier(Configured):
         """Send campaigns to the recipient on *channel* again."""
         self._straight(lambda: self._notifier.resubscribe_recipient(recipient_id, channel))
 
-    def _person(self, recipient: Recipient | str) -> Recipient | str:
+    def _person(self, recipient: Recipient | str, *, anyhow: bool = False) -> Recipient | str:
         """Return whom an id stands for, asked in this thread; the id itself where nobody can be asked."""
         if self._find is None or not isinstance(recipient, str):
             return recipient
         found = self._find(recipient)
         if inspect.isawaitable(found):
-            found = self._call(lambda: _result_of(found))
+            found = self._call(lambda: _result_of(found), anyhow=anyhow)
         return person_of(recipient, found)
 
     def _person_or_error(self, recipient: Recipient | str) -> Any:
@@ -333,8 +334,8 @@ class Notifier(Configured):
         except UnknownRecipientError as error:
             return error
 
-    def _people(self, recipients: Recipients) -> Sequence[Recipient | str]:
-        return [self._person(each) for each in several(recipients)]
+    def _people(self, recipients: Recipients, *, anyhow: bool = False) -> Sequence[Recipient | str]:
+        return [self._person(each, anyhow=anyhow) for each in several(recipients)]
 
     def _straight(self, function: Callable[[], Coroutine[Any, Any, T]]) -> T:
         """Call what concerns the bus alone: in this thread where the bus can do that, else through the event loop."""
@@ -349,8 +350,15 @@ class Notifier(Configured):
             raise BusClosedError("this notifier is not open here: enter it with a with statement, or call open() first")
         return loop.portal
 
-    def _call(self, function: Callable[[], Awaitable[T]]) -> T:
-        return self._open_portal().call(function)
+    def _call(self, function: Callable[[], Awaitable[T]], *, anyhow: bool = False) -> T:
+        """Call through the event loop; *anyhow*, where the notifier is not open, through one that lasts for the call."""
+        if not anyhow or self._is_open:
+            return self._open_portal().call(function)
+        loop = LoopThread()
+        try:
+            return loop.portal.call(function)
+        finally:
+            loop.stop()
 
 
 def _awaiting(find: Callable[[str], Any]) -> Callable[[str], Awaitable[Recipient | None]]:

@@ -234,6 +234,38 @@ def test_who_is_not_found_is_asked_for_once_in_the_thread_that_calls_and_refused
             notifier.test_send([ADA, ADA], "sms", "hello")
 
 
+@pytest.mark.parametrize("who", ["ada", ADA])
+def test_what_goes_into_an_outbox_needs_no_notifier_that_is_open(make: Callable[..., Any], tmp_path: Path, who: Any) -> None:
+    async def find(recipient_id: str) -> Recipient | None:
+        return PEOPLE.get(recipient_id)
+
+    def connect() -> sqlite3.Connection:
+        return sqlite3.connect(tmp_path / "app.db")
+
+    class Carrying(ScriptedChannel):
+        carries_attachments = True
+
+    outbox, channel = Outbox(connect), Carrying()
+    notifier = blocking.Notifier(
+        MemoryBus(),
+        channels={"sms": channel},
+        templates={"hello/sms.text.j2": "Hello"},
+        outbox=outbox,
+        find_recipient=find,
+        attachments=tmp_path,
+    )
+    (tmp_path / "report.pdf").write_bytes(b"pdf")
+    with closing(connect()) as connection:
+        outbox.create(connection)
+        for options in ({}, {"attachments": [Attachment("report.pdf", file="report.pdf")]}):
+            (receipt,) = notifier.enqueue(who, "hello", connection=connection, **options)
+            assert receipt.status is Status.QUEUED
+        connection.commit()
+    with notifier:
+        notifier.drain()
+    assert len(channel.sent) == 2
+
+
 def test_an_asynchronous_function_may_find_recipients_too(make: Callable[..., blocking.Notifier], tmp_path: Path) -> None:
     async def find(recipient_id: str) -> Recipient | None:
         await anyio.lowlevel.checkpoint()
