@@ -41,6 +41,13 @@ class URL:
         """The first host's port."""
         return self.hosts[0][1] if self.hosts else None
 
+    def whole(self, name: str) -> int:
+        """Return the whole number, of at most nine digits, that the parameter *name* is; refuse another text with a ConfigurationError."""
+        text = self.query[name]
+        if not (text.isascii() and text.isdigit() and len(text) < 10):
+            raise ConfigurationError(f"{self.scheme}://… takes a whole number for {name}")
+        return int(text)
+
     def only(self, *known: str) -> None:
         """Refuse query parameters that are not *known* with a ConfigurationError."""
         unknown = sorted(set(self.query) - set(known))

@@ -6,13 +6,18 @@ from datetime import timedelta
 
 import anyio
 import pytest
+import trustme
+from cryptography.hazmat.primitives import serialization
 
 from notifykit._claims import Envelope
 from notifykit._messages import Lane
 from notifykit._outcomes import Ack, Settlement
+from notifykit.buses._bell import Bell
 from notifykit.buses.redis import Durability, RedisBus, RedisSettings
+from notifykit.buses.redis._doorbell import Doorbell
 from notifykit.buses.redis._keys import Keys
 from notifykit.buses.redis._opening import check_version, parse_info, risks
+from notifykit.buses.redis._servers import Servers
 from notifykit.errors import (
     BusFullError,
     BusUnavailableError,
@@ -289,3 +294,45 @@ async def test_what_keeps_a_connection_from_being_made_is_said(server):
     error = await refused(RedisBus(f"{server.url}/9999"))
     assert isinstance(error, ConfigurationError)
     assert "no database of that number" in str(error)
+
+
+@pytest.mark.parametrize(
+    ("options", "about"),
+    [
+        ("ca={gone}", "the file of ca cannot be read: No such file"),
+        ("ca={other}", "the file of ca holds nothing"),
+        ("cert={gone}", "the file of cert cannot be read"),
+        ("cert={other}", "the file of cert holds nothing"),
+        ("cert={locked}", "a key without a password"),
+        ("cert={cert}&key={gone}", "the file of cert, or that of key, cannot be read"),
+        ("cert={cert}&key={other}", "the file of cert, or that of key, holds nothing"),
+    ],
+)
+async def test_a_file_of_a_certificate_that_cannot_be_used_is_named_by_its_option(server, tmp_path, options, about):
+    pair = trustme.CA().issue_cert("127.0.0.1").private_key_and_cert_chain_pem.bytes()
+    key = serialization.load_pem_private_key(pair, None)
+    locked = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.BestAvailableEncryption(b"hush")
+    )
+    certificate = pair[pair.index(b"-----BEGIN CERTIFICATE") :]
+    files = {"gone": None, "other": b"no PEM", "cert": certificate, "locked": locked + certificate}
+    for name, content in files.items():
+        if content is not None:
+            (tmp_path / name).write_bytes(content)
+    url = f"rediss://:hush@127.0.0.1:{server.port}?{options.format(**{name: tmp_path / name for name in files})}"
+    error = await refused(RedisBus(url))
+    assert isinstance(error, ConfigurationError)
+    assert about in str(error)
+    assert "hush" not in str(error)
+    assert str(tmp_path) not in str(error)
+
+
+async def test_a_doorbell_outlives_a_certificate_that_cannot_be_read(tmp_path):
+    bell = Bell()
+    doorbell = Doorbell(Servers(RedisSettings(tls=True, tls_ca=str(tmp_path / "gone")), "key"), "key", bell)
+    try:
+        with doorbell.listening():
+            for _ in range(2):
+                assert await bell.wait(20)
+    finally:
+        doorbell.stop()

@@ -57,6 +57,9 @@ def test_a_url_says_where_the_server_is(url, expected):
         ("redis://localhost?colour=red", "no parameter colour"),
         ("redis://localhost?timeout=soon", "a number for timeout"),
         ("redis://localhost?timeout=0", "timeout"),
+        ("redis://localhost?timeout=nan", "timeout"),
+        ("redis://localhost?timeout=inf", "timeout"),
+        ("redis://localhost/" + "9" * 5000, "number of a database"),
         ("redis://localhost?insecure=perhaps", "0 or 1"),
         ("redis://cache.example", "open to everyone"),
         ("redis://,localhost", "one host"),
@@ -65,6 +68,13 @@ def test_a_url_says_where_the_server_is(url, expected):
 def test_what_a_url_has_wrong_is_named(url, about):
     with pytest.raises(ConfigurationError, match=about):
         settings_of(url)
+
+
+@pytest.mark.parametrize("value", ["inf", "nan", "1e300", "1e400", "1.9", "-1", "9" * 5000, "²", ""])
+@pytest.mark.parametrize("name", ["idempotency_ttl", "replicas", "campaign_after", "shards"])
+def test_what_is_no_whole_number_is_refused(name, value):
+    with pytest.raises(ConfigurationError, match=f"redis://… takes a whole number for {name}"):
+        RedisBus.from_url(f"redis://localhost?{name}={value}")
 
 
 def test_a_host_without_a_name_is_refused():

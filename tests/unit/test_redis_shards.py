@@ -263,6 +263,40 @@ async def test_a_shard_that_is_away_is_told_and_what_others_gave_is_given_back(s
             assert len((await take(bus)).claims) == 4
 
 
+async def test_what_was_done_in_one_shard_is_told_where_another_is_away(server):
+    """A claim that settles, and a change: of each a part may have been done, of which the caller must know."""
+    from notifykit.buses._bell import Bell
+    from notifykit.buses.redis._shard import Part
+
+    with Server('save ""') as mortal:
+        bell = Bell()
+        name = unused_name()
+        bus = ShardedRedisBus([RedisBus(each.url, name=name, part=Part(2, bell)) for each in (server, mortal)], bell)
+        async with bus:
+            here, there = (next(each for each in range(50) if bus.shard_of(envelope(each)) == home) for home in (0, 1))
+            await bus.enqueue([envelope(here), envelope(here + 100, recipient=here), envelope(there)])
+            mine, dead, theirs = sorted((await take(bus)).claims, key=lambda each: (bus.shard_of(each.envelope), each.envelope.id))
+            await bus.settle([Settlement(dead, Bury(Reason.REJECTED))])
+            mortal.kill()
+            with pytest.raises(BusUnavailableError) as caught:
+                await take(bus)
+            assert not caught.value.maybe_done, "what was claimed is given back"
+            with pytest.raises(BusUnavailableError) as caught:
+                await take(bus, settle=[Settlement(mine, Ack()), Settlement(theirs, Ack())])
+            assert caught.value.maybe_done
+            assert await bus.shards[0].get(mine.envelope.id) is None
+            with pytest.raises(BusUnavailableError) as caught:
+                await bus.change(Filter(), Action.PURGE, dry_run=True)
+            assert not caught.value.maybe_done
+            with pytest.raises(BusUnavailableError) as caught:
+                await bus.change(Filter(), Action.PURGE)
+            assert caught.value.maybe_done
+            assert await bus.shards[0].get(dead.envelope.id) is None
+            with pytest.raises(BusUnavailableError) as caught:
+                await bus.settle([Settlement(theirs, Ack())])
+            assert not caught.value.maybe_done, "the only shard that it needs was not reached"
+
+
 async def test_a_worker_serves_all_shards(server, tmp_path):
     from notifykit import Notifier
     from tests._channel import ScriptedChannel

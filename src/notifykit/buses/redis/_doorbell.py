@@ -13,6 +13,7 @@ from redis import exceptions
 
 from notifykit.buses._bell import Bell
 from notifykit.buses.redis._servers import Servers, ask, cut, drop
+from notifykit.errors import NotifykitError
 
 __all__ = ["BLOCK", "Doorbell"]
 
@@ -87,7 +88,7 @@ class Doorbell:
             try:
                 self._attend(life)
                 failures = 0
-            except (exceptions.RedisError, OSError) as error:
+            except (exceptions.RedisError, NotifykitError, OSError) as error:
                 if failures == 0 and not life.stop.is_set():
                     _log.info("the doorbell's connection was lost (%s); it is made anew", type(error).__name__)
                 self._bell.ring()

@@ -8,7 +8,7 @@ import anyio
 from notifykit._claims import Claim, Claimed, Settled
 from notifykit._messages import Lane
 from notifykit._outcomes import Settlement
-from notifykit.buses.redis._merging import split
+from notifykit.buses.redis._merging import failure_of, split
 from notifykit.buses.redis._shard import Shard
 from notifykit.errors import NotifykitError
 
@@ -26,6 +26,7 @@ class Harvest:
         self._next: dict[int, datetime | None] = {}
         self.settled: dict[int, Sequence[Settled]] = {}
         self.number = 0
+        self._ended = False
 
     def claims(self) -> dict[int, list[Claim]]:
         """Return what was handed out, by shard; of each, in its order."""
@@ -62,7 +63,7 @@ class Harvest:
     ) -> dict[int, int]:
         """Ask each shard once, for its lanes and limit, with its settlements; return how many messages each gave.
 
-        Raises: what a shard raised, when all have answered.
+        Raises: what a shard raised, when all have answered; with ``maybe_done`` if another one settled.
         """
         failures: list[NotifykitError] = []
         got: dict[int, int] = {}
@@ -73,6 +74,7 @@ class Harvest:
             except NotifykitError as error:
                 failures.append(error)
                 return
+            self._ended = self._ended or bool(endings.get(number))
             self._taken.append((number, claimed))
             self._next[number] = claimed.next_at
             self.settled.setdefault(number, claimed.settled)
@@ -83,7 +85,7 @@ class Harvest:
             for number, what in asked.items():
                 tasks.start_soon(ask, number, *what)
         if failures:
-            raise failures[0]
+            raise failure_of(failures, self._ended)
         return got
 
     def give_back(self) -> None:

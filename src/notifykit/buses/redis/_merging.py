@@ -6,8 +6,9 @@ from typing import TypeVar
 from attrs import asdict, evolve
 
 from notifykit._claims import Claim, Counters, Depth, Page, Stats
+from notifykit.errors import BusFullError, BusUnavailableError, NotifykitError
 
-__all__ = ["after_of", "in_order", "merged_page", "merged_stats", "parted", "split", "token_of"]
+__all__ = ["after_of", "failure_of", "in_order", "merged_page", "merged_stats", "parted", "split", "token_of"]
 
 T = TypeVar("T")
 K = TypeVar("K", bound=Hashable)
@@ -43,6 +44,18 @@ def token_of(claim: Claim) -> tuple[int | None, Claim]:
     if not (colon and shard.isascii() and shard.isdigit()):
         return None, claim
     return int(shard), evolve(claim, token=token)
+
+
+def failure_of(failures: Sequence[NotifykitError], done: bool) -> NotifykitError:
+    """Return what a call raises of which shards failed: ``maybe_done`` if another did its part, or may have."""
+    first = failures[0]
+    if not isinstance(first, BusFullError | BusUnavailableError):
+        return first
+    if not (done or any(isinstance(each, BusUnavailableError) and each.maybe_done for each in failures)):
+        return first
+    error = BusUnavailableError(f"a shard of the bus did not do its part; repeating is safe: {first}", maybe_done=True)
+    error.__cause__ = first
+    return error
 
 
 def after_of(after: int, shard: int, of: int) -> str | None:

@@ -1,8 +1,9 @@
 """Finding the server that is to be asked now, and connecting to it: alone, behind sentinels, or in a cluster."""
 
 import socket
+import ssl
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from redis import Connection, SSLConnection, exceptions
@@ -11,6 +12,7 @@ from redis.crc import key_slot
 from redis.retry import Retry
 
 from notifykit.buses.redis._settings import RedisSettings
+from notifykit.errors import ConfigurationError
 
 __all__ = ["Servers", "ask", "cut", "drop", "is_alive"]
 
@@ -34,7 +36,7 @@ class Servers:
     def connect(self, timeout: float | None = None) -> Any:
         """Return a new connection to the primary; answers may take *timeout* seconds.
 
-        Raises: redis.exceptions.RedisError.
+        Raises: redis.exceptions.RedisError; ConfigurationError for a file of a certificate.
         """
         match self._settings.mode:
             case "single":
@@ -79,6 +81,7 @@ class Servers:
         if not settings.tls:
             plain: Any = Connection  # its constructor bears no types
             return plain(**options)
+        _check_files(settings)
         return SSLConnection(
             **options,
             ssl_cert_reqs="required",
@@ -158,6 +161,30 @@ class Servers:
             raise exceptions.ClusterDownError("the bus's slot is not served")
         self._nodes = list(dict.fromkeys(nodes))
         return owner
+
+
+def _check_files(settings: RedisSettings) -> None:
+    """Look at the certificates before they are used: redis-py calls one that cannot be read a server that cannot be reached.
+
+    Raises: ConfigurationError.
+    """
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    if settings.tls_ca is not None:
+        with _about("ca"):
+            context.load_verify_locations(settings.tls_ca)
+    if settings.tls_cert is not None:
+        with _about("cert" if settings.tls_key is None else "cert, or that of key,"):
+            context.load_cert_chain(settings.tls_cert, settings.tls_key, password="")  # None would ask at the terminal for one
+
+
+@contextmanager
+def _about(option: str) -> Iterator[None]:
+    try:
+        yield
+    except ssl.SSLError:
+        raise ConfigurationError(f"the file of {option} holds nothing that TLS can use: it takes PEM, a key without a password") from None
+    except OSError as error:
+        raise ConfigurationError(f"the file of {option} cannot be read: {error.strerror}") from None
 
 
 def is_alive(connection: Any) -> bool:

@@ -120,7 +120,7 @@ def settings_of(text: str) -> RedisSettings:
         tls_ca=url.query.get("ca"),
         tls_cert=url.query.get("cert"),
         tls_key=url.query.get("key"),
-        timeout=_number(url, "timeout", 5.0),
+        timeout=_seconds(url, "timeout", 5.0),
         insecure=_flag(url, "insecure"),
     )
 
@@ -131,15 +131,15 @@ def options_of(text: str) -> dict[str, Any]:
     options: dict[str, Any] = {name: url.query[name] for name in ("name", "durability") if name in url.query}
     for name in ("replicas", "campaign_after", "shards"):
         if name in url.query:
-            options[name] = int(_number(url, name, 0))
+            options[name] = url.whole(name)
     if "idempotency_ttl" in url.query:
-        options["idempotency_ttl"] = timedelta(seconds=_number(url, "idempotency_ttl", 0))
+        options["idempotency_ttl"] = timedelta(seconds=url.whole("idempotency_ttl"))
     return options
 
 
 def _service_and_db(url: URL, mode: Mode) -> tuple[str, int]:
     service, _, rest = url.path.partition("/") if mode == "sentinel" else ("", "", url.path)
-    if rest and not (rest.isascii() and rest.isdigit()):
+    if rest and not (rest.isascii() and rest.isdigit() and len(rest) < 10):
         raise ConfigurationError(f"{url.scheme}://… has a path that is no number of a database")
     return service, int(rest or 0)
 
@@ -151,7 +151,7 @@ def _flag(url: URL, name: str) -> bool:
     return text == "1"
 
 
-def _number(url: URL, name: str, default: float) -> float:
+def _seconds(url: URL, name: str, default: float) -> float:
     try:
         return float(url.query.get(name, default))
     except ValueError:

@@ -37,10 +37,10 @@ from notifykit.abc import Bus, Ledger
 from notifykit.buses._bell import Bell
 from notifykit.buses._heartbeat import beating
 from notifykit.buses.redis._harvest import Harvest
-from notifykit.buses.redis._merging import after_of, in_order, merged_page, merged_stats, parted, split, token_of
+from notifykit.buses.redis._merging import after_of, failure_of, in_order, merged_page, merged_stats, parted, split, token_of
 from notifykit.buses.redis._shard import Shard
 from notifykit.buses.redis._waiting import wait_for
-from notifykit.errors import BusClosedError, BusFullError, BusUnavailableError, NotifykitError
+from notifykit.errors import BusClosedError, NotifykitError
 
 __all__ = ["ShardedRedisBus"]
 
@@ -211,7 +211,11 @@ class ShardedRedisBus(Bus):
         ids: list[str] = []
         refused: list[str] = []
         for shard in self.shards:
-            changed = await shard.change(filter, action, limit - len(ids) - len(refused), dry_run)
+            try:
+                changed = await shard.change(filter, action, limit - len(ids) - len(refused), dry_run)
+            except NotifykitError as error:
+                failure = failure_of([error], bool(ids) and not dry_run)
+                raise failure from failure.__cause__
             ids += changed.ids
             refused += changed.refused
         return Changed(tuple(ids), tuple(refused))
@@ -280,7 +284,4 @@ class ShardedRedisBus(Bus):
                 tasks.start_soon(do, number, call)
         if not failures:
             return answers
-        first = failures[0]
-        if isinstance(first, BusFullError | BusUnavailableError) and (answers or len(failures) > 1):
-            raise BusUnavailableError(f"a shard of the bus did not do its part; repeating is safe: {first}", maybe_done=True) from first
-        raise first
+        raise failure_of(failures, bool(answers))

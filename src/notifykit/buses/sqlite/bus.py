@@ -106,9 +106,9 @@ class SQLiteBus(Bus):
         if "durability" in parsed.query:
             options["durability"] = parsed.query["durability"]
         if "idempotency_ttl" in parsed.query:
-            options["idempotency_ttl"] = timedelta(seconds=checks.number(parsed.query["idempotency_ttl"], "idempotency_ttl"))
+            options["idempotency_ttl"] = timedelta(seconds=parsed.whole("idempotency_ttl"))
         if "campaign_after" in parsed.query:
-            options["campaign_after"] = checks.number(parsed.query["campaign_after"], "campaign_after")
+            options["campaign_after"] = parsed.whole("campaign_after")
         return cls(parsed.path, **options)
 
     def __repr__(self) -> str:

@@ -9,7 +9,7 @@ from notifykit._bus_checks import check_windows
 from notifykit.abc import Window
 from notifykit.errors import ConfigurationError
 
-__all__ = ["ms", "number", "path", "windows"]
+__all__ = ["ms", "path", "windows"]
 
 _MS = timedelta(milliseconds=1)
 
@@ -22,13 +22,6 @@ def path(given: str | Path) -> Path:
     if "\0" in text:
         raise ConfigurationError("the path of the SQLite bus has a NUL in it")
     return Path(text).absolute()
-
-
-def number(text: str, name: str) -> int:
-    """Return the whole number that a URL's parameter is; refuse what is none."""
-    if not (text.isascii() and text.isdigit() and len(text) < 10):
-        raise ConfigurationError(f"sqlite://… takes a whole number for {name}")
-    return int(text)
 
 
 def ms(duration: timedelta) -> int:
