@@ -28,7 +28,7 @@ _SLEEP = (0.0003, 0.0015)
 """Seconds between two tries: short, random, and the same for all, so that nobody starves. SQLite's own waiting backs off, and the
 worst wait of six processes was 1,652 ms with it and 48 ms with this."""
 _IDENTIFY = 0.1
-"""Seconds between two looks at which file lies at the path, but for what must not be lost: it costs some microseconds and a switch of threads."""
+"""Seconds between two looks at which file lies at the path, but for what must not be lost: a look takes some microseconds."""
 
 _log = logging.getLogger("notifykit")
 
