@@ -8,6 +8,7 @@ import pytest
 
 from notifykit import Address, ChannelPolicy, Delivery, Lane, Markup, Message, Notifier, Part, Reason, Recipient, RetryPolicy
 from notifykit._suppression import pause_address
+from notifykit._worker.health import hold_as_asked
 from notifykit.abc import Bus
 from notifykit.buses.memory import MemoryBus
 from notifykit.errors import (
@@ -148,6 +149,18 @@ async def test_of_several_answers_to_several_workers_the_longest_ban_counts() ->
         await work(one)
         await work(other)
     assert (first.calls.total(), second.calls.total()) == (1, 1)
+
+
+async def test_a_shorter_ban_that_a_direct_send_meets_takes_no_longer_one_away() -> None:
+    clock = FakeClock()
+
+    async def a_worker_is_banned_for_longer(message: Message) -> None:
+        await hold_as_asked(notifier.bus, "sms", clock.now() + 180 * MINUTE)
+        raise RateLimitedError("flood", retry_after=1)
+
+    async with notifier_of(ScriptedChannel(a_worker_is_banned_for_longer), clock) as notifier:
+        await notifier.send(ADA, "hello")
+        assert [each.until - clock.now() for each in await notifier.bus.holds()] == [180 * MINUTE]
 
 
 @pytest.mark.parametrize("waits", [(60, 1), (1, 60)])

@@ -58,17 +58,21 @@ async def until_it_waits(bus: SQLiteBus) -> None:
             await anyio.sleep(0.001)
 
 
+async def hears(bus: SQLiteBus, other: SQLiteBus) -> None:
+    with anyio.fail_after(10):
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(bus.wait, 60)
+            await until_it_waits(bus)
+            await other.enqueue([envelope("a")])
+
+
 @pytest.mark.parametrize("nudged", [True, False], ids=["by a nudge", "by looking"])
 async def test_a_process_with_more_than_a_thousand_files_open_hears_others(path, many_files, nudged):
     async with SQLiteBus(path) as bus, SQLiteBus(path) as other:
         if not nudged:
             other._nudges._listening = list  # type: ignore[method-assign, assignment]
         await bus.claim("email", LANES, 1, LEASE)
-        with anyio.fail_after(10):
-            async with anyio.create_task_group() as tasks:
-                tasks.start_soon(bus.wait, 60)
-                await until_it_waits(bus)
-                await other.enqueue([envelope("a")])
+        await hears(bus, other)
 
 
 async def test_a_bell_thread_that_died_is_started_anew_by_the_next_wait(path, monkeypatch):
@@ -91,11 +95,7 @@ async def test_a_bell_thread_that_died_is_started_anew_by_the_next_wait(path, mo
                 tasks.cancel_scope.cancel()
         assert bells() == []
         await bus.claim("email", LANES, 1, LEASE)
-        with anyio.fail_after(10):
-            async with anyio.create_task_group() as tasks:
-                tasks.start_soon(bus.wait, 60)
-                await until_it_waits(bus)
-                await other.enqueue([envelope("a")])
+        await hears(bus, other)
     assert bells() == []
 
 
@@ -122,11 +122,7 @@ async def test_a_wait_that_meets_a_close_ends_at_once_and_leaves_no_thread(path,
     monkeypatch.undo()
     async with bus, SQLiteBus(path) as other:  # opened again, it hears again
         await bus.claim("email", LANES, 1, LEASE)
-        with anyio.fail_after(10):
-            async with anyio.create_task_group() as tasks:
-                tasks.start_soon(bus.wait, 60)
-                await until_it_waits(bus)
-                await other.enqueue([envelope("a")])
+        await hears(bus, other)
 
 
 async def test_who_waits_is_woken_by_a_close_that_is_cancelled(path):

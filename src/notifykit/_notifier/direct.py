@@ -16,7 +16,7 @@ from notifykit._suppression import Standing, follow, look_up, pause_address, sup
 from notifykit._worker import pieces
 from notifykit._worker.attempt import Ready, about, attempt, foreign, render
 from notifykit._worker.cancellation import is_astray
-from notifykit._worker.health import RATE_LIMITED, UNAVAILABLE
+from notifykit._worker.health import UNAVAILABLE, hold_as_asked
 from notifykit._worker.once import may_have_gone
 from notifykit.abc import Bus, Channel, Clock, Ledger, Renderer
 from notifykit.errors import (
@@ -165,7 +165,7 @@ class DirectSender:
                     tell(self.observers, AddressMoved(message.recipient_id, message.channel, message.address, new))
                     return new
                 case RateLimitedError(scope="channel"):
-                    await self.bus.hold(message.channel, None, after(now, error.retry_after), RATE_LIMITED)
+                    await hold_as_asked(self.bus, message.channel, after(now, error.retry_after))
                 case RateLimitedError():
                     await pause_address(self.ledger, message.channel, message.address, after(now, error.retry_after))
         except Exception as failed:  # the message's own fate stands all the same
